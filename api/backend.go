@@ -1,0 +1,261 @@
+package api
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/openclaw/clawd/api/wire"
+)
+
+// DefaultTenant is the tenant of all requests as long as there are no API keys.
+const DefaultTenant = "default"
+
+// Check is one question to the limiter: may this agent have so many tokens now? The api has validated the name and
+// that Tokens is positive and within range; the limiter refuses more tokens than the capacity with Invalid("tokens", …).
+type Check struct {
+	Tenant string
+	Agent  string
+	Tokens int64 // whole tokens
+	Inline Inline
+}
+
+// Inline is the policy a caller sent along; Given is false when it sent none. It is a value, not a pointer, so that the
+// hot path does not allocate.
+type Inline struct {
+	Given  bool
+	Policy wire.InlinePolicy
+}
+
+// Decision is the limiter's answer. A denial is a Decision, not an error.
+type Decision struct {
+	Allowed    bool
+	Policy     string        // name of the policy that answered, for RateLimit-Policy; "inline" for an inline one
+	Limit      int64         // capacity, whole tokens
+	Remaining  int64         // whole tokens left, rounded down, at least 0
+	RetryAfter time.Duration // until the same question can pass; 0 when allowed
+	Reset      time.Duration // until the bucket is full
+	Window     time.Duration // time in which the whole capacity refills, rounded up
+	// Effective is the time in which Remaining tokens refill; when Remaining is 0, the time until one token can be had.
+	// It is the draft's effective window t.
+	Effective time.Duration
+}
+
+// Limiter admits or denies.
+type Limiter interface {
+	// Consume takes the tokens if they can be had now. It is durable when it returns as far as the policy's durability
+	// says. Errors: ErrInvalid (more tokens than the capacity, …), ErrConflict (too many live inline policies of one
+	// agent), ErrUnavailable. After an error nothing was taken.
+	Consume(ctx context.Context, c Check) (Decision, error)
+	// ConsumeBatch answers every check in out, which has the length of checks. It looks for invalid checks before it
+	// takes anything, and names them by InvalidCheck. When atomic and one check cannot pass, nothing is taken and no
+	// decision is Allowed; those that would have passed alone have RetryAfter 0. binding is the index of the denied
+	// check that will be grantable last, -1 when all were allowed.
+	ConsumeBatch(ctx context.Context, checks []Check, atomic bool, out []Decision) (binding int, err error)
+}
+
+// Page asks for part of a listing ordered by name.
+type Page struct {
+	Tenant string
+	Prefix string
+	After  string // names greater than this
+	Limit  int    // at most so many, 1..1000
+}
+
+// Agents tells about agents. All answers are local views.
+type Agents interface {
+	// Explain never fails for an agent it has not seen: that one consumed nothing and is full. Tokens > 0 asks whether
+	// so many could be had now (WouldAllow and RetryAfterMS are then about them); 0 asks nothing. Nothing is consumed.
+	Explain(ctx context.Context, c Check) (wire.Agent, error)
+	// ListAgents returns the known agents in order of their names; more tells whether others follow the last.
+	ListAgents(ctx context.Context, p Page) (agents []wire.AgentSummary, more bool, err error)
+	// TopAgents returns the n busiest, busiest first.
+	TopAgents(ctx context.Context, tenant string, n int) ([]wire.AgentSummary, error)
+}
+
+// AgentAdmin changes what is known of agents.
+type AgentAdmin interface {
+	// Refund gives tokens back, at most what was consumed; the answer's Refunded tells how many.
+	Refund(ctx context.Context, c Check) (wire.RefundResponse, error)
+	// ResetAgent fills all buckets of the agent, here and on the peers. Totals stay.
+	ResetAgent(ctx context.Context, tenant, agent string) error
+	// DeleteAgent forgets the agent and its totals. Deleting an agent never seen is no error.
+	DeleteAgent(ctx context.Context, tenant, agent string) error
+}
+
+// PolicyReader reads policies.
+type PolicyReader interface {
+	// Policy returns a policy and its version. Errors: ErrNotFound.
+	Policy(ctx context.Context, tenant, name string) (p wire.Policy, version string, err error)
+	// ListPolicies ignores Page.Prefix when it is empty, else returns names that begin with it.
+	ListPolicies(ctx context.Context, p Page) (policies []wire.Policy, more bool, err error)
+}
+
+// PolicyWriter writes policies. Both return after the change is on disk.
+type PolicyWriter interface {
+	// PutPolicy stores a validated policy under p.Name. It calls cond.Check with the present version under the lock of the
+	// write. Errors: what cond returned, ErrInvalid, ErrUnavailable.
+	PutPolicy(ctx context.Context, tenant string, p wire.Policy, cond Condition) (w Written, err error)
+	// DeletePolicy errors: ErrNotFound, what cond returned, ErrUnavailable.
+	DeletePolicy(ctx context.Context, tenant, name string, cond Condition) error
+}
+
+// Written tells of a write that took place.
+type Written struct {
+	Version string // opaque: no quotes, no spaces, no controls; the api makes it an ETag
+	Created bool   // there was nothing before
+}
+
+// Record is one key of the store.
+type Record struct {
+	Key         string
+	Counter     bool
+	Number      int64 // value of a counter
+	Value       []byte
+	ContentType string
+	Version     string // of a register; "" for a counter, which has none
+	ExpiresAt   int64  // unix ms, 0 = never
+}
+
+// Put is what to store under a key.
+type Put struct {
+	Tenant      string
+	Key         string
+	Value       []byte // the backend may keep it
+	ContentType string
+	TTL         time.Duration // 0 = for ever
+	Cond        Condition
+}
+
+// KVReader reads the store. Reads are local.
+type KVReader interface {
+	// GetKey errors: ErrNotFound (also for expired and deleted keys).
+	GetKey(ctx context.Context, tenant, key string) (Record, error)
+	// ListKeys returns records ordered by key; Value is filled only when values is true, Size always.
+	ListKeys(ctx context.Context, p Page, values bool) (keys []Listed, more bool, err error)
+}
+
+// Listed is a record of a listing, with the size of a value that may have been left out.
+type Listed struct {
+	Record
+	Size int
+}
+
+// KVWriter writes the store. All return after the change is on disk.
+type KVWriter interface {
+	// PutKey stores a register. Errors: what Cond returned, ErrConflict (the key is a counter), ErrUnavailable.
+	PutKey(ctx context.Context, p Put) (Written, error)
+	// DeleteKey deletes a register or a counter. Errors: ErrNotFound, what cond returned, ErrUnavailable.
+	DeleteKey(ctx context.Context, tenant, key string, cond Condition) error
+	// IncrementKey adds to a counter, creating it at 0, and returns the value this node then sees. Errors: ErrConflict
+	// (the key is a register), ErrInvalid (the counter would overflow), ErrUnavailable.
+	IncrementKey(ctx context.Context, tenant, key string, by int64) (int64, error)
+}
+
+// Operation is one operation of a batch; which fields count depends on Op (wire.Op…).
+type Operation struct {
+	Op  string
+	Put Put   // Key for all; the rest for put; Cond for put and delete
+	By  int64 // increment
+}
+
+// Outcome is what became of an Operation. Err is of the kinds the same call alone returns.
+type Outcome struct {
+	Record  Record // of a get or an increment
+	Written Written
+	Err     error
+}
+
+// KVBatcher applies operations in order, each on its own, with one wait for the disk at the end.
+type KVBatcher interface {
+	// BatchKeys fills out, which has the length of ops. The error is for the batch as a whole: ErrUnavailable.
+	BatchKeys(ctx context.Context, tenant string, ops []Operation, out []Outcome) error
+}
+
+// Change is one change of a key, as a watcher sees it.
+type Change struct {
+	Token   string // resumes after this change; opaque, printable ASCII without spaces
+	Reset   bool   // the stream starts over: the present content of every watched key follows, forget what you hold
+	Deleted bool   // Record has only the key
+	Record  Record
+}
+
+// Watcher is the change stream.
+type Watcher interface {
+	// WatchKeys sends the changes of the keys with the prefix, each at least once and those of one key in order, though
+	// changes in quick succession may be merged into the last. An empty token begins with the next change; a token of
+	// an earlier Change continues after it, on any node, if need be by a Change with Reset. The channel is bounded: a
+	// reader that is too slow finds it closed, and resumes by its last token. It is closed, too, when ctx ends or the
+	// node stops. Errors: ErrInvalid (token), ErrUnavailable (too many watchers).
+	WatchKeys(ctx context.Context, tenant, prefix, token string) (<-chan Change, error)
+}
+
+// ClusterViewer tells who is in the cluster.
+type ClusterViewer interface {
+	Cluster(ctx context.Context) (wire.Cluster, error)
+}
+
+// ClusterAdmin changes who is in the cluster.
+type ClusterAdmin interface {
+	// Join contacts other nodes by gossip address and returns how many answered. Errors: ErrUnavailable (none did),
+	// ErrConflict (another cluster).
+	Join(ctx context.Context, addresses []string) (int, error)
+	// Leave starts the graceful leave and returns at once.
+	Leave(ctx context.Context) error
+	// Forget declares a member lost for good. Errors: ErrNotFound, ErrConflict (it is alive, or this node).
+	Forget(ctx context.Context, member string) (wire.ForgetResponse, error)
+}
+
+// Health tells how the node is. Neither call may block.
+type Health interface {
+	// Live is nil unless the process must be restarted.
+	Live() error
+	// Ready lists everything looked at, with fixed names. The node is ready when none is wire.HealthFailed.
+	Ready() []wire.HealthCheck
+}
+
+// Backuper writes a checkpoint of the store.
+type Backuper interface {
+	// Backup writes into a directory of the node that does not exist or is empty. Errors: ErrConflict (it is not
+	// empty), ErrInvalid (field directory), ErrUnavailable.
+	Backup(ctx context.Context, directory string) (wire.BackupResponse, error)
+}
+
+// Encoding is the form of a message between peers.
+type Encoding int
+
+// The two forms. Every peer route takes both, and answers in the form it was asked in (GETs: by Accept, else binary).
+const (
+	Binary Encoding = iota // wire.ContentTypeMerge
+	JSON                   // application/json
+)
+
+// PeerRequest is a message from a peer, as bytes. Body is the handler's: valid until the call returns.
+type PeerRequest struct {
+	Peer     string // name in the verified client certificate; "" without one
+	Encoding Encoding
+	Body     []byte
+}
+
+// PeerMerger takes pushed pages.
+type PeerMerger interface {
+	// Merge applies one page whole or refuses it whole, and returns the answer in the request's encoding: the ack, or
+	// with ErrGap what the sender must begin again from. Other errors: ErrInvalid (does not decode, fails its checksum,
+	// breaks a rule), ErrForbidden (another cluster, another node's origin, forgotten), ErrTooLarge, ErrThrottled,
+	// ErrUnavailable.
+	Merge(ctx context.Context, r PeerRequest) (answer []byte, err error)
+}
+
+// PeerSource hands out what this node has. Each writes its answer to w in the request's encoding; the first Write
+// decides for status 200, so an error before it becomes a problem, and one after it cuts the connection.
+type PeerSource interface {
+	Pull(ctx context.Context, r PeerRequest, w io.Writer) error
+	// Snapshot streams the state a bootstrapping node needs, from one consistent view.
+	Snapshot(ctx context.Context, r PeerRequest, w io.Writer) error
+}
+
+// PeerAuditor answers the audit.
+type PeerAuditor interface {
+	Digest(ctx context.Context, r PeerRequest, w io.Writer) error
+	Bucket(ctx context.Context, r PeerRequest, w io.Writer) error
+}
