@@ -1,0 +1,111 @@
+# make help lists the targets with what each is for. Everything a target needs beyond Go, git and a C compiler (for -race) it installs
+# itself: pinned Go tools into .tools/, Debian packages when a command is missing.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+MODULE   := github.com/openclaw/clawd
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty --match 'v*' 2>/dev/null || echo unknown)
+COMMIT   ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+LDFLAGS  := -s -w -X $(MODULE)/internal/buildinfo.version=$(VERSION) -X $(MODULE)/internal/buildinfo.commit=$(COMMIT)
+
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI = $$(scripts/tool.sh golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint $(GOLANGCI_VERSION))
+
+# Process tests start real nodes; they run by themselves, so that they meet an otherwise idle machine.
+E2E_PKGS  := ./internal/e2e/... ./internal/demo/... ./internal/doctest/...
+# Packages with goroutines of their own, or that are called from many: their tests always run under the race detector.
+RACE_PKGS := ./node/... ./api/... ./client/... ./storage/...
+# What is left is arithmetic and codecs without shared state; `make race` runs those under the detector too.
+existing   = $(shell $(GO) list $(1) 2>/dev/null)
+unit_pkgs  = $(filter-out $(call existing,$(E2E_PKGS)) $(call existing,$(RACE_PKGS)),$(shell $(GO) list ./...))
+
+FUZZTIME  ?= 3s
+BENCH     ?= .
+BENCHARGS ?=
+
+##@ Use
+
+.PHONY: help build run demo
+help: ## Print this list
+	@awk 'BEGIN { FS = ":.*## "; print "usage: make TARGET" } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build bin/clawd, one static binary
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/clawd ./cmd/clawd
+	@echo "bin/clawd $(VERSION)"
+
+run: build ## Build and start one node on 127.0.0.1:8080, data in ./clawd-data
+	@exec bin/clawd serve
+
+demo: build ## Three nodes, recorded traffic, a cut and a heal; prints a table and fails when a bound is broken
+	@$(GO) run ./internal/demo
+
+##@ Check
+
+.PHONY: test unit race-short race fuzz-short doc e2e e2e-full lint fmt check cover
+test: ## What CI runs: lint, unit tests, race, fuzz-short, documentation, process tests
+	@scripts/steps.sh lint unit race-short fuzz-short doc e2e
+
+unit: ## Tests of the packages without shared state; each benchmark once, so that none rots
+	@$(GO) test -bench=. -benchtime=1x $(unit_pkgs)
+
+race-short: ## Tests of the concurrent packages under the race detector
+	@$(GO) test -race $(call existing,$(RACE_PKGS))
+
+race: ## Every test but the process tests under the race detector
+	@$(GO) test -race $(unit_pkgs) $(call existing,$(RACE_PKGS))
+
+fuzz-short: ## Each fuzz target for FUZZTIME (3s); targets are found by name
+	@FUZZTIME=$(FUZZTIME) scripts/fuzz-short.sh
+
+doc: ## Run the commands of the README and the pages under docs/ against real nodes
+	@$(GO) test ./internal/doctest/...
+
+e2e: e2e-tools ## Process tests in their short form: real nodes on loopback, kill -9, partitions
+	@$(GO) test -short -timeout 20m $(filter-out %/doctest,$(call existing,$(E2E_PKGS)))
+
+e2e-full: e2e-tools ## Process tests at full length
+	@$(GO) test -timeout 60m -count=1 $(filter-out %/doctest,$(call existing,$(E2E_PKGS)))
+
+.PHONY: e2e-tools
+e2e-tools:
+	@scripts/need.sh ip=iproute2 nft=nftables
+
+lint: ## golangci-lint with the rules of .golangci.yml
+	@lint=$(GOLANGCI); "$$lint" run ./...
+
+fmt: ## Format the code the way lint asks for
+	@lint=$(GOLANGCI); "$$lint" fmt ./...
+
+check: lint ## Lint, and fail on an untidy or altered module or a faulty shell script
+	@$(GO) mod tidy -diff
+	@$(GO) mod verify
+	@scripts/need.sh shellcheck=shellcheck
+	@shellcheck scripts/*.sh .ci/run
+
+cover: ## Coverage of all tests but the process tests; coverage/index.html
+	@mkdir -p coverage
+	@$(GO) test -coverprofile=coverage/cover.out $(unit_pkgs) $(call existing,$(RACE_PKGS))
+	@$(GO) tool cover -html=coverage/cover.out -o coverage/index.html
+	@$(GO) tool cover -func=coverage/cover.out | tail -1
+
+##@ Measure
+
+.PHONY: bench bench-go
+bench: build ## Load with wrk: the consume endpoint beside no-op servers, as a ratio; BENCHARGS="-write" updates docs/performance.md
+	@scripts/need.sh wrk=wrk
+	@$(GO) run ./bench/run $(BENCHARGS)
+
+bench-go: ## Go benchmarks; BENCH=pattern
+	@$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem $(unit_pkgs) $(call existing,$(RACE_PKGS))
+
+##@ Tidy up
+
+.PHONY: clean
+clean: ## Remove what building, testing and measuring left (keeps .tools/ and the data of nodes)
+	@rm -rf bin coverage bench/results
