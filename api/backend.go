@@ -174,20 +174,26 @@ type KVBatcher interface {
 
 // Change is one change of a key, as a watcher sees it.
 type Change struct {
-	Token   string // resumes after this change; opaque, printable ASCII without spaces
+	Token   string // resumes after this change: opaque, printable ASCII without spaces; "" = resume by an earlier one
 	Reset   bool   // the stream starts over: the present content of every watched key follows, forget what you hold
 	Deleted bool   // Record has only the key
 	Record  Record
+}
+
+// Subscription is an open change stream.
+type Subscription struct {
+	Token   string        // resumes at its beginning
+	Changes <-chan Change // bounded; closed when ctx ends, the node stops, or the reader was too slow
 }
 
 // Watcher is the change stream.
 type Watcher interface {
 	// WatchKeys sends the changes of the keys with the prefix, each at least once and those of one key in order, though
 	// changes in quick succession may be merged into the last. An empty token begins with the next change; a token of
-	// an earlier Change continues after it, on any node, if need be by a Change with Reset. The channel is bounded: a
-	// reader that is too slow finds it closed, and resumes by its last token. It is closed, too, when ctx ends or the
-	// node stops. Errors: ErrInvalid (token), ErrUnavailable (too many watchers).
-	WatchKeys(ctx context.Context, tenant, prefix, token string) (<-chan Change, error)
+	// an earlier Change or Subscription continues after it, on any node, if need be by a Change with Reset. A reader
+	// that finds the channel closed resumes by its last token. The subscription is released when ctx ends. Errors:
+	// ErrInvalid (token), ErrUnavailable (too many watchers).
+	WatchKeys(ctx context.Context, tenant, prefix, token string) (Subscription, error)
 }
 
 // ClusterViewer tells who is in the cluster.
@@ -258,4 +264,28 @@ type PeerSource interface {
 type PeerAuditor interface {
 	Digest(ctx context.Context, r PeerRequest, w io.Writer) error
 	Bucket(ctx context.Context, r PeerRequest, w io.Writer) error
+}
+
+// PublicBackend is everything the public listener asks for; each handler sees only its own part.
+type PublicBackend interface {
+	Limiter
+	Agents
+	AgentAdmin
+	PolicyReader
+	PolicyWriter
+	KVReader
+	KVWriter
+	KVBatcher
+	Watcher
+	ClusterViewer
+	ClusterAdmin
+	Health
+	Backuper
+}
+
+// PeerBackend is everything the peer listener asks for.
+type PeerBackend interface {
+	PeerMerger
+	PeerSource
+	PeerAuditor
 }

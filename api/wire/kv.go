@@ -95,6 +95,8 @@ type KVResult struct {
 
 // Events of the change stream.
 const (
+	// EventOpen is the first event: its id resumes at the beginning of the stream.
+	EventOpen = "open"
 	// EventPut: the key has this content now.
 	EventPut = "put"
 	// EventDelete: the key is gone (deleted or expired).
