@@ -1,0 +1,198 @@
+package storage
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/batchrepr"
+
+	"github.com/openclaw/clawd/crdt"
+)
+
+// maxBatchBytes keeps a batch far from the 4 GiB a Pebble batch can hold.
+const maxBatchBytes = 1 << 30
+
+// Batch collects writes that become visible and durable together. Later writes
+// of a key win over earlier ones. It is a single growing buffer in Pebble's own
+// batch representation, so that committing copies nothing; Reset keeps the
+// buffer. Not safe for concurrent use.
+type Batch struct {
+	repr  []byte // header, then one record an operation
+	value []byte // scratch: a value is encoded here, since its length comes first
+	ops   uint32
+}
+
+// NewBatch returns an empty batch. The zero value is one too.
+func NewBatch() *Batch { return new(Batch) }
+
+// Len is the number of operations.
+func (b *Batch) Len() int { return int(b.ops) }
+
+// Bytes is the size of the batch in bytes.
+func (b *Batch) Bytes() int { return max(len(b.repr), batchrepr.HeaderLen) }
+
+// Reset empties the batch and keeps its memory.
+func (b *Batch) Reset() {
+	b.repr = b.repr[:0]
+	b.ops = 0
+}
+
+// PutCell writes the whole record of one counter key. The batch keeps nothing
+// of c.
+func (b *Batch) PutCell(kind crdt.Kind, key string, c *Cell) {
+	b.value = c.append(b.value[:0])
+	b.set(cellKeyLen(key))
+	b.repr = appendCellKey(b.repr, kind, key)
+	b.setValue(b.value)
+}
+
+// DeleteCell removes a counter key with everything known of it.
+func (b *Batch) DeleteCell(kind crdt.Kind, key string) {
+	b.delete(cellKeyLen(key))
+	b.repr = appendCellKey(b.repr, kind, key)
+}
+
+// PutRegister writes a register, tombstones included. key is an encoded
+// crdt.RegisterKey.
+func (b *Batch) PutRegister(key string, r crdt.Register) {
+	b.value = appendRegister(b.value[:0], r)
+	b.set(namedKeyLen(registerSpace, key))
+	b.repr = appendNamedKey(b.repr, registerSpace, key)
+	b.setValue(b.value)
+}
+
+// DeleteRegister removes a register for good; a deletion that peers must hear
+// of is a PutRegister of a tombstone.
+func (b *Batch) DeleteRegister(key string) {
+	b.delete(namedKeyLen(registerSpace, key))
+	b.repr = appendNamedKey(b.repr, registerSpace, key)
+}
+
+// PutIndex makes seq of origin lead to a slot or register. The caller deletes
+// the entry this one supersedes in the same batch.
+func (b *Batch) PutIndex(origin crdt.Origin, seq uint64, kind crdt.Kind, key string) {
+	b.set(indexKeyLen)
+	b.repr = appendIndexKey(b.repr, origin, seq)
+	b.repr = binary.AppendUvarint(b.repr, uint64(1+len(key)))
+	b.repr = append(append(b.repr, byte(kind)), key...)
+}
+
+// DeleteIndex removes one index entry.
+func (b *Batch) DeleteIndex(origin crdt.Origin, seq uint64) {
+	b.delete(indexKeyLen)
+	b.repr = appendIndexKey(b.repr, origin, seq)
+}
+
+// DeleteIndexRange removes all index entries of origin.
+func (b *Batch) DeleteIndexRange(origin crdt.Origin) {
+	b.op(pebble.InternalKeyKindRangeDelete, indexKeyLen)
+	b.repr = appendIndexKey(b.repr, origin, 0)
+	// The end is exclusive, and one byte longer than any key of the origin.
+	b.repr = binary.AppendUvarint(b.repr, uint64(indexKeyLen+1))
+	b.repr = append(appendIndexKey(b.repr, origin, math.MaxUint64), 0)
+}
+
+// PutVector writes what is known of origin.
+func (b *Batch) PutVector(origin crdt.Origin, v Vector) {
+	b.putNumbered(vectorSpace, uint64(origin), v.append(b.value[:0]))
+}
+
+// DeleteVector forgets what is known of origin.
+func (b *Batch) DeleteVector(origin crdt.Origin) { b.deleteNumbered(vectorSpace, uint64(origin)) }
+
+// PutRun writes a run's descriptor.
+func (b *Batch) PutRun(r crdt.Run) {
+	b.putNumbered(runSpace, uint64(r.Origin), appendRun(b.value[:0], r))
+}
+
+// DeleteRun forgets a run's descriptor.
+func (b *Batch) DeleteRun(origin crdt.Origin) { b.deleteNumbered(runSpace, uint64(origin)) }
+
+// PutHighWater writes the own high-water mark of a bucket. It promises
+// something only once it is committed with sync.
+func (b *Batch) PutHighWater(key string, hw HighWater) {
+	b.value = hw.append(b.value[:0])
+	b.set(namedKeyLen(highWaterSpace, key))
+	b.repr = appendNamedKey(b.repr, highWaterSpace, key)
+	b.setValue(b.value)
+}
+
+// DeleteHighWater removes the own high-water mark of a bucket.
+func (b *Batch) DeleteHighWater(key string) {
+	b.delete(namedKeyLen(highWaterSpace, key))
+	b.repr = appendNamedKey(b.repr, highWaterSpace, key)
+}
+
+// PutCurrentRun names the run this process writes under. It must be committed
+// with sync before the first row of the run exists.
+func (b *Batch) PutCurrentRun(r crdt.Run) {
+	b.putMeta(currentRunKey, appendRun(b.value[:0], r))
+}
+
+// PutForgotten remembers, for ever, that node may not come back under its id.
+func (b *Batch) PutForgotten(node crdt.NodeID) {
+	b.putNumbered(forgottenSpace, uint64(node), appendForgotten(b.value[:0]))
+}
+
+func (b *Batch) putSelf(s Self) { b.putMeta(selfKey, s.append(b.value[:0])) }
+
+func (b *Batch) putMeta(key string, value []byte) {
+	b.value = value
+	b.set(len(key))
+	b.repr = append(b.repr, key...)
+	b.setValue(value)
+}
+
+func (b *Batch) putNumbered(space string, n uint64, value []byte) {
+	b.value = value
+	b.set(len(space) + 8)
+	b.repr = appendNumberedKey(b.repr, space, n)
+	b.setValue(value)
+}
+
+func (b *Batch) deleteNumbered(space string, n uint64) {
+	b.delete(len(space) + 8)
+	b.repr = appendNumberedKey(b.repr, space, n)
+}
+
+// set, delete and op begin a record; the caller appends exactly keyLen bytes of
+// key next.
+func (b *Batch) set(keyLen int)    { b.op(pebble.InternalKeyKindSet, keyLen) }
+func (b *Batch) delete(keyLen int) { b.op(pebble.InternalKeyKindDelete, keyLen) }
+
+func (b *Batch) op(kind pebble.InternalKeyKind, keyLen int) {
+	if len(b.repr) == 0 {
+		b.repr = append(b.repr, make([]byte, batchrepr.HeaderLen)...)
+	}
+	b.ops++
+	b.repr = append(b.repr, byte(kind))
+	b.repr = binary.AppendUvarint(b.repr, uint64(keyLen))
+}
+
+// setValue ends a set record.
+func (b *Batch) setValue(v []byte) {
+	b.repr = binary.AppendUvarint(b.repr, uint64(len(v)))
+	b.repr = append(b.repr, v...)
+}
+
+// sealed returns the representation with its header filled in; it stays owned
+// by the batch.
+func (b *Batch) sealed() ([]byte, error) {
+	if len(b.repr) > maxBatchBytes {
+		return nil, fmt.Errorf("storage: a batch of %d bytes is over the limit of %d", len(b.repr), maxBatchBytes)
+	}
+	if len(b.repr) == 0 {
+		b.repr = append(b.repr, make([]byte, batchrepr.HeaderLen)...)
+	}
+	batchrepr.SetSeqNum(b.repr, 0)
+	batchrepr.SetCount(b.repr, b.ops)
+	return b.repr, nil
+}
+
+// surrender gives the buffer away: the engine keeps a large one.
+func (b *Batch) surrender() {
+	b.repr = nil
+	b.ops = 0
+}

@@ -1,0 +1,47 @@
+package storage
+
+import (
+	"log/slog"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// DefaultCacheBytes is the block cache of an Options without one.
+const DefaultCacheBytes = 64 << 20
+
+// Options tune OpenPebble. The zero value is right for production but for the
+// hooks.
+type Options struct {
+	// Logger receives warnings and errors of the store, and Pebble's own
+	// messages at debug level. Default: silent.
+	Logger *slog.Logger
+	// CacheBytes is the size of the block cache, on the Go heap. Default 64 MiB;
+	// about a quarter of the memory limit is a good value.
+	CacheBytes int64
+	// FS is where the directory is. Default: the operating system's.
+	FS vfs.FS
+	// OnFatal is told, once, why the Store has failed. It runs on whatever
+	// goroutine found out, which may hold locks of Pebble: it must return at
+	// once and must not call the Store. Closing a channel is what it is for.
+	OnFatal func(error)
+	// OnDiskFull is called when a write met a full disk, before it is tried
+	// once more: the moment to release a Ballast. Writes wait for it. The same
+	// rules as for OnFatal.
+	OnDiskFull func()
+	// ReadOnly opens an existing directory without changing it. Commits are
+	// refused.
+	ReadOnly bool
+}
+
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.CacheBytes <= 0 {
+		o.CacheBytes = DefaultCacheBytes
+	}
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	return o
+}
