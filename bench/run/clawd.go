@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/openclaw/clawd/client"
+	"github.com/openclaw/clawd/internal/proc"
 	"github.com/openclaw/clawd/ratelimit"
 )
 
@@ -20,28 +21,26 @@ const capacity = 9_000_000_000
 func startClawd(ctx context.Context, o options, work string) (*target, error) {
 	var addrs [3]string
 	for i := range addrs {
-		addr, err := freeAddr()
+		addr, err := proc.FreeAddr()
 		if err != nil {
 			return nil, err
 		}
 		addrs[i] = addr
 	}
-	url := "http://" + addrs[0]
-	p, err := start(ctx, work, "clawd", url, o.clawd, "serve",
+	t, err := start(ctx, work, "clawd", addrs[0], o.clawd, "serve",
 		"--http-addr", addrs[0], "--peer-addr", addrs[1], "--gossip-addr", addrs[2],
 		"--data-dir", filepath.Join(work, "data"))
 	if err != nil {
 		return nil, err
 	}
-	t := &target{name: "clawd", proc: p}
 	if err := prepare(ctx, o, t); err != nil {
-		return nil, errors.Join(fmt.Errorf("prepare clawd: %w", err), p.stop())
+		return nil, errors.Join(fmt.Errorf("prepare clawd: %w", err), t.proc.Stop())
 	}
 	return t, nil
 }
 
 func prepare(ctx context.Context, o options, t *target) error {
-	c, err := client.New(t.proc.url, client.Options{MaxRetries: -1})
+	c, err := client.New(t.url, client.Options{MaxRetries: -1})
 	if err != nil {
 		return err
 	}

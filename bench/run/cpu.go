@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -40,14 +41,23 @@ const (
 	idleCPU      = 2 * clockTick // at most this much in a window is idling
 )
 
-// settle waits until p is idle, so that what one load left behind is not
+// cpu is the time the server has used so far, in user and kernel mode.
+func (t *target) cpu() (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", t.proc.PID()))
+	if err != nil {
+		return 0, err
+	}
+	return parseCPU(string(stat))
+}
+
+// settle waits until t is idle, so that what one load left behind is not
 // charged to the next. A server that never rests is an error: its numbers would
 // mean nothing.
-func settle(ctx context.Context, p *process) error {
+func settle(ctx context.Context, t *target) error {
 	tick := time.NewTicker(settleWindow)
 	defer tick.Stop()
 	limit := time.After(settleLimit)
-	last, err := p.cpu()
+	last, err := t.cpu()
 	if err != nil {
 		return err
 	}
@@ -59,7 +69,7 @@ func settle(ctx context.Context, p *process) error {
 			return fmt.Errorf("still busy %s after the load", settleLimit)
 		case <-tick.C:
 		}
-		now, err := p.cpu()
+		now, err := t.cpu()
 		if err != nil {
 			return err
 		}

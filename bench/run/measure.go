@@ -32,7 +32,7 @@ func measure(ctx context.Context, o options, progress io.Writer) (_ []sample, er
 	targets, err := startTargets(ctx, o, work, progress)
 	defer func() {
 		for _, t := range targets {
-			err = errors.Join(err, t.proc.stop())
+			err = errors.Join(err, t.proc.Stop())
 		}
 	}()
 	if err != nil {
@@ -59,25 +59,25 @@ func measure(ctx context.Context, o options, progress io.Writer) (_ []sample, er
 
 // load runs wrk once against t and checks that the answers it counted were given.
 func load(ctx context.Context, o options, t *target) (sample, error) {
-	if err := settle(ctx, t.proc); err != nil {
+	if err := settle(ctx, t); err != nil {
 		return sample{}, err
 	}
 	before, err := t.answered(ctx)
 	if err != nil {
 		return sample{}, err
 	}
-	cpu, err := t.proc.cpu()
+	cpu, err := t.cpu()
 	if err != nil {
 		return sample{}, err
 	}
-	res, loadCPU, err := runWrk(ctx, o, t.proc.url)
+	res, loadCPU, err := runWrk(ctx, o, t.url)
 	if err != nil {
 		return sample{}, err
 	}
-	if err := settle(ctx, t.proc); err != nil {
+	if err := settle(ctx, t); err != nil {
 		return sample{}, err
 	}
-	cpuAfter, err := t.proc.cpu()
+	cpuAfter, err := t.cpu()
 	if err != nil {
 		return sample{}, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,12 +10,19 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"time"
+
+	"github.com/openclaw/clawd/internal/proc"
 )
+
+// readyLimit is how long a server may take to start.
+const readyLimit = 30 * time.Second
 
 // target is a server that is measured.
 type target struct {
 	name string
-	proc *process
+	url  string
+	proc *proc.Process
 	// answered is how many consume calls the server says it has answered: for
 	// clawd, the tokens consumed over all agents, since a call takes one.
 	answered func(context.Context) (uint64, error)
@@ -37,7 +45,7 @@ func startTargets(ctx context.Context, o options, work string, progress io.Write
 			return started, err
 		}
 		started = append(started, t)
-		fmt.Fprintf(progress, "bench: %s is ready at %s\n", name, t.proc.url)
+		fmt.Fprintf(progress, "bench: %s is ready at %s\n", name, t.url)
 	}
 	return started, nil
 }
@@ -54,17 +62,31 @@ func startTarget(ctx context.Context, o options, work, name, baseline string) (*
 }
 
 func startBaseline(ctx context.Context, work, name, baseline string) (*target, error) {
-	addr, err := freeAddr()
+	addr, err := proc.FreeAddr()
 	if err != nil {
 		return nil, err
 	}
-	p, err := start(ctx, work, name, "http://"+addr, baseline, "-addr", addr, "-router", name)
+	t, err := start(ctx, work, name, addr, baseline, "-addr", addr, "-router", name)
 	if err != nil {
 		return nil, err
 	}
-	return &target{name: name, proc: p, answered: func(ctx context.Context) (uint64, error) {
-		return getNumber(ctx, p.url+"/answered")
-	}}, nil
+	t.answered = func(ctx context.Context) (uint64, error) { return getNumber(ctx, t.url+"/answered") }
+	return t, nil
+}
+
+// start runs a server that will listen on addr and waits until it is ready.
+func start(ctx context.Context, work, name, addr string, argv ...string) (*target, error) {
+	p, err := proc.Start(proc.Command{Argv: argv, Log: filepath.Join(work, name+".log")})
+	if err != nil {
+		return nil, err
+	}
+	t := &target{name: name, url: "http://" + addr, proc: p}
+	ctx, cancel := context.WithTimeout(ctx, readyLimit)
+	defer cancel()
+	if err := p.WaitReady(ctx, t.url); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), p.Stop())
+	}
+	return t, nil
 }
 
 func getNumber(ctx context.Context, url string) (n uint64, err error) {
