@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/openclaw/clawd/api/wire"
+	"github.com/openclaw/clawd/ratelimit"
 )
 
 // DefaultTenant is the tenant of all requests as long as there are no API keys.
@@ -27,19 +28,9 @@ type Inline struct {
 	Policy wire.InlinePolicy
 }
 
-// Decision is the limiter's answer. A denial is a Decision, not an error.
-type Decision struct {
-	Allowed    bool
-	Policy     string        // name of the policy that answered, for RateLimit-Policy; "inline" for an inline one
-	Limit      int64         // capacity, whole tokens
-	Remaining  int64         // whole tokens left, rounded down, at least 0
-	RetryAfter time.Duration // until the same question can pass; 0 when allowed
-	Reset      time.Duration // until the bucket is full
-	Window     time.Duration // time in which the whole capacity refills, rounded up
-	// Effective is the time in which Remaining tokens refill; when Remaining is 0, the time until one token can be had.
-	// It is the draft's effective window t.
-	Effective time.Duration
-}
+// Decision is the limiter's answer. A denial is a Decision, not an error. Its Policy is the name for RateLimit-Policy;
+// an empty one (an inline policy has no name) is shown as "inline".
+type Decision = ratelimit.Decision
 
 // Limiter admits or denies.
 type Limiter interface {
@@ -60,6 +51,9 @@ type Page struct {
 	Prefix string
 	After  string // names greater than this
 	Limit  int    // at most so many, 1..1000
+	// MaxBytes ends a page early, after the entry whose value takes the sum of value sizes past it; 0 = no bound. It is
+	// set when values are listed too.
+	MaxBytes int
 }
 
 // Agents tells about agents. All answers are local views.

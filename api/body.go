@@ -1,0 +1,138 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/openclaw/clawd/api/wire"
+)
+
+// buffers are request bodies' buffers. Large ones are not kept.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+const keepBuffer = 1 << 20
+
+func releaseBuffer(b *bytes.Buffer) {
+	if b.Cap() <= keepBuffer {
+		b.Reset()
+		buffers.Put(b)
+	}
+}
+
+// readBody reads the whole body into buf, at most limit bytes. It grows with what arrives and not with what is
+// announced, so an announcement costs nothing.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64, buf *bytes.Buffer) error {
+	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return &FieldError{Field: "Content-Encoding", Reason: "is not supported, send the body as it is", Kind: ErrUnsupported}
+	}
+	if r.ContentLength > limit {
+		w.Header().Set("Connection", "close") // rather than read the rest of it
+		return tooLarge(limit)
+	}
+	if r.ContentLength == 0 || r.Body == nil {
+		return nil
+	}
+	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
+	var over *http.MaxBytesError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &over):
+		return tooLarge(limit)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return Invalid("body", "ended before its announced length")
+	default:
+		return Invalid("body", "could not be read")
+	}
+}
+
+func tooLarge(limit int64) error {
+	return &FieldError{Field: "body", Reason: "is larger than " + strconv.FormatInt(limit, 10) + " bytes", Kind: ErrTooLarge}
+}
+
+// wantJSON checks the content type of a body that is there. One without a content type is taken for JSON.
+func wantJSON(h http.Header) error {
+	switch v := h["Content-Type"]; {
+	case len(v) == 0 || v[0] == wire.ContentTypeJSON:
+		return nil
+	default:
+		base, _, err := mime.ParseMediaType(v[0])
+		if err == nil && base == wire.ContentTypeJSON {
+			return nil
+		}
+		return &FieldError{Field: "Content-Type", Reason: "must be " + wire.ContentTypeJSON, Kind: ErrUnsupported}
+	}
+}
+
+// readJSON reads and decodes a body of at most limit bytes. An empty one is an error, unless optional: then v stays as
+// it is.
+func readJSON(w http.ResponseWriter, r *http.Request, limit int64, v any, optional bool) error {
+	buf := buffers.Get().(*bytes.Buffer)
+	defer releaseBuffer(buf)
+	if err := readBody(w, r, limit, buf); err != nil {
+		return err
+	}
+	if buf.Len() == 0 {
+		if optional {
+			return nil
+		}
+		return Invalid("body", "is empty")
+	}
+	if err := wantJSON(r.Header); err != nil {
+		return err
+	}
+	return decodeJSON(buf.Bytes(), v)
+}
+
+// decodeJSON decodes one JSON value and nothing after it, refuses unknown fields, and names what is wrong.
+func decodeJSON(data []byte, v any) error {
+	if !utf8.Valid(data) {
+		return Invalid("body", "is not valid UTF-8")
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return jsonFault(err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return Invalid("body", "has something after its JSON value")
+	}
+	return nil
+}
+
+// jsonFault makes an error of encoding/json a FieldError.
+func jsonFault(err error) error {
+	var syntax *json.SyntaxError
+	var mistyped *json.UnmarshalTypeError
+	var field *FieldError
+	switch {
+	case errors.As(err, &field):
+		return err
+	case errors.As(err, &syntax):
+		return Invalid("body", "is not JSON: %s, at byte %d", strings.TrimPrefix(syntax.Error(), "json: "), syntax.Offset)
+	case errors.As(err, &mistyped):
+		name := mistyped.Field
+		if name == "" {
+			name = "body"
+		}
+		return Invalid(name, "cannot be a %s", mistyped.Value)
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return Invalid("body", "is not JSON: it ends too early")
+	}
+	// encoding/json has no type for this one; without the prefix the text is still a good detail.
+	if quoted, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		if name, uerr := strconv.Unquote(quoted); uerr == nil {
+			return Invalid(name, "is not a known field")
+		}
+	}
+	return fmt.Errorf("%w: %w", Invalid("body", "is not valid"), err)
+}

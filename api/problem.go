@@ -1,0 +1,71 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/openclaw/clawd/api/wire"
+	"github.com/openclaw/clawd/ratelimit"
+)
+
+// problemOf makes an error a problem document, by the table of errors.go. internal tells that the error is of no known
+// kind: then its text is for the log, not for the caller.
+func problemOf(err error) (p wire.Problem, internal bool) {
+	for _, s := range statuses {
+		if errors.Is(err, s.kind) {
+			p = blank(s.status)
+			p.Type = s.typ
+			p.Detail = err.Error()
+			p.Field = fieldOf(err)
+			return p, false
+		}
+	}
+	p = blank(http.StatusInternalServerError)
+	p.Detail = "an internal error; the log tells more under the request id"
+	return p, true
+}
+
+// blank is the problem that says no more than its status.
+func blank(status int) wire.Problem {
+	title := http.StatusText(status)
+	if status == statusClientGone {
+		title = "Client Closed Request"
+	}
+	return wire.Problem{Type: wire.ProblemBlank, Title: title, Status: status}
+}
+
+// fieldOf names the field an error is about, "" when it is about none.
+func fieldOf(err error) string {
+	var field *FieldError
+	if errors.As(err, &field) {
+		return field.Field
+	}
+	var policy *ratelimit.FieldError
+	if errors.As(err, &policy) {
+		return policy.Field
+	}
+	return ""
+}
+
+// within moves an error about a field into the object that holds the field: capacity becomes policy.capacity.
+func within(object string, err error) error {
+	var field *FieldError
+	if errors.As(err, &field) {
+		return &FieldError{Field: object + "." + field.Field, Reason: field.Reason, Kind: field.Kind}
+	}
+	var policy *ratelimit.FieldError
+	if errors.As(err, &policy) {
+		return Invalid(object+"."+policy.Field, "%s", strings.TrimPrefix(policy.Reason, policy.Field+" "))
+	}
+	return err
+}
+
+// inCheck is within for the i-th check of a batch. What is wrong with the JSON itself stays about the body.
+func inCheck(i int, err error) error {
+	if fieldOf(err) == "body" {
+		return err
+	}
+	return within("checks["+strconv.Itoa(i)+"]", err)
+}
