@@ -67,7 +67,7 @@ doc: ## Run the commands of the README and the pages under docs/ against real no
 	@$(GO) test ./internal/doctest/...
 
 e2e: e2e-tools ## Process tests in their short form: real nodes on loopback, kill -9, partitions
-	@$(GO) test -short -timeout 20m $(filter-out %/doctest,$(call existing,$(E2E_PKGS)))
+	@$(GO) test -short -count=1 -timeout 20m $(filter-out %/doctest,$(call existing,$(E2E_PKGS)))
 
 e2e-full: e2e-tools ## Process tests at full length
 	@$(GO) test -timeout 60m -count=1 $(filter-out %/doctest,$(call existing,$(E2E_PKGS)))
