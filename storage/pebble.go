@@ -83,7 +83,7 @@ func (e *pebbleEngine) readError(err error) error {
 	return fmt.Errorf("storage: %s: %w", e.dir, err)
 }
 
-func (e *pebbleEngine) Apply(b *Batch, sync bool) (err error) {
+func (e *pebbleEngine) Apply(b *Batch, sync bool) error {
 	if err := e.usable(); err != nil {
 		return err
 	}
@@ -95,24 +95,30 @@ func (e *pebbleEngine) Apply(b *Batch, sync bool) (err error) {
 	if sync {
 		opts = pebble.Sync
 	}
+	err = e.guard(func() error {
+		if b.Len() == 0 {
+			return e.db.LogData(nil, opts) // Pebble skips empty batches, synced ones too
+		}
+		return e.apply(b, repr, opts)
+	})
+	if err != nil {
+		e.failure.set(fmt.Errorf("%s: commit: %w", e.dir, err))
+	}
+	// A failed commit is not an error of Apply in Pebble, but fatal (see pebbleLog).
+	return e.failure.err()
+}
+
+// guard runs a commit. Pebble panics in one when its log has failed under an
+// earlier, unsynced one, and keeps its locks: nothing may call it any more.
+func (e *pebbleEngine) guard(commit func() error) (err error) {
 	defer func() {
-		// A log that failed under an unsynced batch makes the next commit panic.
 		if r := recover(); r != nil {
 			e.wedged.Store(true)
 			e.failure.set(fmt.Errorf("%s: commit: %v", e.dir, r))
 			err = e.failure.err()
 		}
 	}()
-	if b.Len() == 0 {
-		err = e.db.LogData(nil, opts) // Pebble skips empty batches, synced ones too
-	} else {
-		err = e.apply(b, repr, opts)
-	}
-	if err != nil {
-		e.failure.set(fmt.Errorf("%s: commit: %w", e.dir, err))
-	}
-	// A failed commit is not an error of Apply in Pebble, but fatal (see pebbleLog).
-	return e.failure.err()
+	return commit()
 }
 
 // apply hands the buffer of b to Pebble without a copy. A batch made by Pebble
