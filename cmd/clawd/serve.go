@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/openclaw/clawd/node"
+)
+
+// errStoppedNow is the end that was asked for twice.
+var errStoppedNow = errors.New("stopped at once: a second signal came while draining; the last flush interval may be lost")
+
+func (c *cli) serveCommand() *cobra.Command {
+	cfg := &config{}
+	cmd := c.counting(&cobra.Command{
+		Use:   "serve",
+		Short: "Run a node",
+		Long: `Run a node until SIGTERM or SIGINT, then drain it: finish open requests, flush,
+push, leave the cluster. A second signal stops at once.
+
+Every flag can be set by a CLAWD_… variable (CLAWD_DATA_DIR) or in the YAML file
+of --config (data_dir); a flag wins over the environment, which wins over the
+file. 'clawd config check' shows the outcome without starting anything.`,
+		Example: `  clawd serve
+  clawd serve --name b --data-dir ./b --http-addr 127.0.0.1:8090 \
+    --peer-addr 127.0.0.1:8091 --gossip-addr 127.0.0.1:7947 --join 127.0.0.1:7946`,
+		RunE: func(*cobra.Command, []string) error { return c.serve(cfg) },
+	})
+	cfg.declare(cmd.Flags())
+	return cmd
+}
+
+// declare registers the settings as flags of f.
+func (c *config) declare(f *pflag.FlagSet) {
+	c.flags = f
+	c.settings.register(f)
+}
+
+// options loads all layers and returns what they amount to.
+func (c *config) options() (node.Options, error) {
+	loadErr := c.load()
+	o, err := c.settings.options()
+	return o, errors.Join(loadErr, err)
+}
+
+// serve runs the node and waits for it, but not past a second signal.
+func (c *cli) serve(cfg *config) error {
+	o, err := cfg.options()
+	if err != nil {
+		return usageError{err}
+	}
+	c.dataDir = o.DataDir
+	o.Logger = newLogger(c.stderr, &cfg.settings)
+
+	ctx, now, stop := stopSignals()
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- runNode(ctx, o) }()
+	select {
+	case err := <-done:
+		return err
+	case <-now:
+		// The process ends with us, and runNode with it: that is what was asked.
+		return errStoppedNow
+	}
+}
+
+// runNode is node.Run with one line for the operator in between.
+func runNode(ctx context.Context, o node.Options) error {
+	n, err := node.Open(ctx, o)
+	if err != nil {
+		return err
+	}
+	announce(o, n)
+	<-n.Done()
+	return n.Close(context.WithoutCancel(ctx))
+}
+
+// announce tells all a newcomer needs, in one line.
+func announce(o node.Options, n *node.Node) {
+	policy := policyValue{o.DefaultPolicy}
+	attrs := []any{
+		"name", n.Name(),
+		"cluster", o.Cluster,
+		"http", n.HTTPAddr(),
+		"peer", n.PeerAddr(),
+		"gossip", n.GossipAddr(),
+		"data_dir", o.DataDir,
+		"default_policy", policy.String(),
+		"version", buildVersion().Version,
+		"try", "curl -X POST http://" + n.HTTPAddr() + "/v1/agents/demo/consume",
+	}
+	if admin := n.AdminAddr(); admin != "" {
+		attrs = append(attrs, "admin", admin)
+	}
+	o.Logger.Info("serving", attrs...)
+}
+
+// stopSignals returns a context that ends with the first SIGTERM or SIGINT and
+// a channel that is closed with the second.
+func stopSignals() (ctx context.Context, now <-chan struct{}, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	twice := make(chan struct{})
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	go func() {
+		if _, ok := <-signals; !ok {
+			return
+		}
+		cancel()
+		if _, ok := <-signals; ok {
+			close(twice)
+		}
+	}()
+	return ctx, twice, func() {
+		signal.Stop(signals)
+		close(signals)
+		cancel()
+	}
+}
+
+// newLogger writes text for a person and JSON for a collector, unless told.
+func newLogger(w io.Writer, s *settings) *slog.Logger {
+	level, _ := s.level() // validated by options
+	o := &slog.HandlerOptions{Level: level}
+	if s.logFormat == "text" || (s.logFormat == "" && isTerminal(w)) {
+		return slog.New(slog.NewTextHandler(w, o))
+	}
+	return slog.New(slog.NewJSONHandler(w, o))
+}
