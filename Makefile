@@ -6,11 +6,10 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-MODULE   := github.com/openclaw/clawd
 GO       ?= go
-VERSION  ?= $(shell git describe --tags --always --dirty --match 'v*' 2>/dev/null || echo unknown)
-COMMIT   ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
-LDFLAGS  := -s -w -X $(MODULE)/internal/buildinfo.version=$(VERSION) -X $(MODULE)/internal/buildinfo.commit=$(COMMIT)
+VERSION  ?= $(shell git describe --tags --dirty --match 'v*' 2>/dev/null || echo v0.0.0-dev)
+# The commit and whether the tree had changes come from -buildvcs.
+LDFLAGS  := -s -w -X main.releaseVersion=$(VERSION)
 
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI = $$(scripts/tool.sh golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint $(GOLANGCI_VERSION))
@@ -36,7 +35,7 @@ help: ## Print this list
 		/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build bin/clawd, one static binary
-	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/clawd ./cmd/clawd
+	@CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags '$(LDFLAGS)' -o bin/clawd ./cmd/clawd
 	@echo "bin/clawd $(VERSION)"
 
 run: build ## Build and start one node on 127.0.0.1:8080, data in ./clawd-data
@@ -64,7 +63,7 @@ fuzz-short: ## Each fuzz target for FUZZTIME (3s); targets are found by name
 	@FUZZTIME=$(FUZZTIME) scripts/fuzz-short.sh
 
 doc: ## Run the commands of the README and the pages under docs/ against real nodes
-	@$(GO) test ./internal/doctest/...
+	@$(GO) test -count=1 ./internal/doctest/...
 
 e2e: e2e-tools ## Process tests in their short form: real nodes on loopback, kill -9, partitions
 	@$(GO) test -short -count=1 -timeout 20m $(filter-out %/doctest,$(call existing,$(E2E_PKGS)))
