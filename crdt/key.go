@@ -196,8 +196,8 @@ func cutEpoch(s string) (epoch HLC, rest string, err error) {
 	r := NewReader([]byte(s[:min(len(s), binary.MaxVarintLen64)]))
 	before := r.Len()
 	epoch = HLC(r.Uvarint())
-	if err := r.Err(); err != nil {
-		return 0, "", fmt.Errorf("%w: epoch: %w", ErrBadKey, err)
+	if r.Err() != nil { // not wrapped: that would put the bytes on the heap for every key
+		return 0, "", fmt.Errorf("%w: epoch", ErrBadKey)
 	}
 	return epoch, s[before-r.Len():], nil
 }
