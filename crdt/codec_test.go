@@ -295,7 +295,7 @@ func TestTooLarge(t *testing.T) {
 // A few bytes that claim to be followed by a great many cost next to nothing.
 func TestClaimedLengthsAllocateNothing(t *testing.T) {
 	const rounds, bytesEach = 100, 1024
-	huge := binary.AppendUvarint(nil, 1<<22) // what the runtime would really reserve
+	huge := binary.AppendUvarint(nil, 1<<22)           // what the runtime would really reserve
 	almost := binary.AppendUvarint(nil, MaxValueBytes) // within its limit, but not there
 	head := AppendRegister(nil, Register{})[:8+8+1+1+1]
 	for name, read := range map[string]func(){
