@@ -1,88 +1,128 @@
 package ratelimit
 
-import "time"
-
 // Bucket is one node's view of one agent's token bucket.
+//
+// The level L runs between −D and C: it rises with the refill and falls with
+// what this node admits, with what peers report, and, while a peer is silent,
+// with what it is expected to consume. Refill that finds the bucket full is not
+// lost at once: it is counted as forfeited (F), and consumption that is heard
+// of late uses it up first, because it happened while those tokens were being
+// thrown away. What of F a peer may claim is what was added since it was last
+// heard, which its mark tells.
+//
+// Without peers the level is C + S − W − F with S = floor(r·t): bit for bit the
+// bucket of a textbook, however often it is looked at.
+//
+// The time never runs backwards in a bucket: an instant before the last one
+// is taken for the last one.
 type Bucket struct {
-	level     int64
-	last      int64
-	carry     uint64
-	forfeited uint64
-	peers     []peerState
+	level     int64  // L in whole µtok, predictions taken off
+	last      int64  // the instant L is of
+	carry     uint64 // fraction of a µtok that has been refilled, in 1/RateDen
+	forfeited uint64 // F, only differences count
+	born      int64  // since when silence about this agent is known to be silence
+
+	// Marks for the peers that never sent a row for this agent, so that the
+	// state of a bucket does not grow with the cluster: base is of the instant
+	// at which the last of the held peers was heard, old the same over the
+	// released ones as well. Live peers therefore never use what has piled up
+	// since a dead one fell silent, and the dead one, if it was only cut off,
+	// still finds it.
+	base, old mark
+
+	peers []peerState // of the peers that did send one, in order of arrival
 }
 
-type peerState struct{}
-
-// NewBucket returns a full bucket.
-func NewBucket(now int64, l *Limit, v *View) Bucket { return Bucket{level: l.Capacity, last: now} }
-
-// Advance brings the bucket to now.
-func (b *Bucket) Advance(now int64, l *Limit, v *View) {}
-
-// Level advances and returns the level in µtok, negative when in debt.
-func (b *Bucket) Level(now int64, l *Limit, v *View) int64 { b.Advance(now, l, v); return b.level }
-
-// Admit advances and takes n µtok if they are there; otherwise it takes nothing.
-func (b *Bucket) Admit(now int64, l *Limit, v *View, n int64) bool { return false }
-
-// Charge takes n µtok after the fact, into debt if need be, down to the floor.
-// It returns what was taken.
-func (b *Bucket) Charge(now int64, l *Limit, v *View, n int64) (charged int64) { return 0 }
-
-// Refund gives n µtok back, up to the capacity.
-func (b *Bucket) Refund(now int64, l *Limit, v *View, n int64) {}
-
-// Observe applies a row of a peer: delta is the increase of its consumption
-// less the increase of its refunds, in µtok.
-func (b *Bucket) Observe(now int64, l *Limit, v *View, peer int, delta int64) {}
-
-// Relimit changes the limit: the past is settled with the old one.
-func (b *Bucket) Relimit(now int64, old, next *Limit, v *View) {}
-
-// Reset fills the bucket and forgets all that was heard.
-func (b *Bucket) Reset(now int64, l *Limit) {}
-
-// RetryAfter is the time until n µtok can be had, in whole ms rounded up, at
-// least 1 ms when they are not there.
-func (b *Bucket) RetryAfter(now int64, l *Limit, v *View, n int64) time.Duration { return 0 }
-
-// TimeToFull is the time until the bucket is full, in whole ms rounded up.
-func (b *Bucket) TimeToFull(now int64, l *Limit, v *View) time.Duration { return 0 }
-
-// Decide is Admit with the answer written out.
-func (b *Bucket) Decide(now int64, c *Compiled, v *View, n int64) Decision { return Decision{} }
-
-// Describe is the answer to a request that was decided elsewhere (a peek, one of
-// a batch): it takes nothing.
-func (b *Bucket) Describe(now int64, c *Compiled, v *View, n int64, allowed bool) Decision {
-	return Decision{}
+// mark is an instant and the value F had then.
+type mark struct {
+	at int64
+	f  uint64
 }
 
-// Unseen bounds what peers may have consumed without this node knowing, in µtok.
-func (b *Bucket) Unseen(now int64, l *Limit, v *View) int64 { return 0 }
-
-// Mark is how much had been forfeited when a peer was last heard.
-type Mark struct {
-	Peer uint64 // Peer.ID
-	Mark uint64
+// peerState is what a bucket remembers of one peer.
+type peerState struct {
+	mark         // at: when it was last heard, about this agent or by a complete page
+	slot int     // index in View.Peers
+	s, w float64 // sum and weight of the average λ = s/w, µtok per ns
+	ph   float64 // predicted since at; L has been lowered by its whole µtok
 }
 
-// Checkpoint is what has to be kept of a bucket.
-type Checkpoint struct {
-	Level     int64 // µtok at WallMS, predictions not counted
-	WallMS    int64 // unix ms
-	Forfeited uint64
-	Base      uint64 // mark of the peers that have none of their own
-	Marks     []Mark
-	// ResetVersion is the caller's: the version of the last reset applied.
-	ResetVersion uint64
+// NewBucket returns the bucket of an agent that nothing is known of.
+//
+// No bucket is a full bucket, and it has been forfeiting since the peers were
+// last heard: the first row of a peer after a partition must find that credit
+// whether or not somebody looked at the agent meanwhile.
+func NewBucket(now int64, l *Limit, v *View) Bucket {
+	since := now
+	if v != nil {
+		for _, p := range v.Peers {
+			if !p.left() {
+				since = min(since, p.Heard.Load())
+			}
+		}
+	}
+	b := Bucket{level: l.Capacity, last: since, born: now}
+	b.base.at, b.old.at = since, since
+	b.Advance(now, l, v)
+	return b
 }
 
-// Checkpoint appends the marks to marks (which may be nil) and returns what
-// has to be kept.
-func (b *Bucket) Checkpoint(now, wallMS int64, l *Limit, v *View, marks []Mark) Checkpoint {
-	return Checkpoint{}
+// Level advances and returns L in µtok; it is negative in debt.
+func (b *Bucket) Level(now int64, l *Limit, v *View) int64 {
+	b.Advance(now, l, v)
+	return b.level
 }
 
-// Restore brings a bucket back.
-func Restore(now, wallMS int64, l *Limit, v *View, ck Checkpoint) Bucket { return Bucket{} }
+// Admit advances and takes n µtok iff the level holds them. A denial changes
+// nothing that looking would not change.
+func (b *Bucket) Admit(now int64, l *Limit, v *View, n int64) bool {
+	b.Advance(now, l, v)
+	if n < 0 || n > b.level {
+		return false
+	}
+	b.level -= n
+	return true
+}
+
+// Charge takes n µtok after the fact, into debt if need be but not below the
+// floor −D, and returns how much was taken.
+func (b *Bucket) Charge(now int64, l *Limit, v *View, n int64) (charged int64) {
+	b.Advance(now, l, v)
+	charged = min(max(n, 0), b.level+l.Floor)
+	b.level -= charged
+	return charged
+}
+
+// Refund gives n µtok back: L = min(C, L+n).
+func (b *Bucket) Refund(now int64, l *Limit, v *View, n int64) {
+	b.Advance(now, l, v)
+	b.add(uint64(max(n, 0)), l)
+}
+
+// Relimit changes the limit. The time until now is settled with the old one;
+// then a lower capacity cuts the level, and a higher one leaves it: tokens come
+// by refill only, or changing a policy to and fro would make some.
+func (b *Bucket) Relimit(now int64, old, next *Limit, v *View) {
+	b.Advance(now, old, v)
+	b.level = max(min(b.level, next.Capacity), -next.Floor)
+	b.carry = rescale(b.carry, old.RateDen, next.RateDen)
+}
+
+// Reset fills the bucket and forgets everything that was heard and predicted.
+func (b *Bucket) Reset(now int64, l *Limit) {
+	now = max(now, b.last)
+	*b = Bucket{level: l.Capacity, last: now, born: now, peers: b.peers[:0]}
+	b.base.at, b.old.at = now, now
+}
+
+// room is what fits into the bucket.
+func (b *Bucket) room(l *Limit) uint64 { return uint64(max(l.Capacity-b.level, 0)) }
+
+// add raises the level; what does not fit is forfeited.
+func (b *Bucket) add(n uint64, l *Limit) {
+	if room := b.room(l); n > room {
+		b.forfeit(n-room, l)
+		n = room
+	}
+	b.level += int64(n)
+}

@@ -63,5 +63,18 @@ func (l *Limit) timeFor(micro int64, carry uint64) time.Duration {
 	return time.Duration(min(q, math.MaxInt64))
 }
 
+// PerSecond is the refill in whole µtok a second, rounded down.
+func (l *Limit) PerSecond() int64 {
+	added, _ := l.refill(int64(time.Second), 0)
+	return int64(min(added, math.MaxInt64))
+}
+
 // TimeToFill is the time from empty to full, C/r.
 func (l *Limit) TimeToFill() time.Duration { return l.TimeFor(l.Capacity) }
+
+// rescale turns a fraction of a µtok in 1/from into one in 1/to, rounded down.
+func rescale(carry, from, to uint64) uint64 {
+	hi, lo := bits.Mul64(carry, to) // carry < from, so the quotient is < to
+	q, _ := bits.Div64(hi, lo, from)
+	return q
+}

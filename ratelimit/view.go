@@ -52,6 +52,67 @@ type View struct {
 	Members int     // N: members of the cluster, this node included
 }
 
+// never is the instant of a page that did not come: before all others.
+const never = math.MinInt64
+
+func (v *View) alone() bool { return v == nil || len(v.Peers) == 0 }
+
+// heard and released tell the state of a slot. A view that is older than the
+// bucket's last look may be too short for it: the peer is then taken for silent
+// and held, until the caller uses the newer view again.
+func (v *View) heard(slot int) int64 {
+	if v == nil || slot >= len(v.Peers) {
+		return never
+	}
+	return v.Peers[slot].heard()
+}
+
+func (v *View) released(slot int) int64 {
+	if v == nil || slot >= len(v.Peers) {
+		return math.MaxInt64
+	}
+	return v.Peers[slot].Released.Load()
+}
+
+func (v *View) left(slot int) bool {
+	return v != nil && slot < len(v.Peers) && v.Peers[slot].left()
+}
+
+func (p *Peer) heard() int64 {
+	if h := p.Heard.Load(); h != 0 {
+		return h
+	}
+	return never
+}
+
+// members is N, never less than the peers one sees make it.
+func (v *View) members() int {
+	if v == nil {
+		return 2
+	}
+	return max(v.Members, 2)
+}
+
+// oldest returns up to when all peers have been heard: those whose share is
+// held, and all but those that left. Both are at most now.
+func (v *View) oldest(now int64) (held, all int64) {
+	held, all = now, now
+	if v == nil {
+		return never, never
+	}
+	for _, p := range v.Peers {
+		switch p.Released.Load() {
+		case 0:
+		case math.MaxInt64:
+			h := p.heard()
+			held, all = min(held, h), min(all, h)
+		default:
+			all = min(all, p.heard())
+		}
+	}
+	return held, all
+}
+
 // Staleness is the age of the oldest silence of a peer that is still expected
 // to consume.
 func (v *View) Staleness(now int64) int64 {

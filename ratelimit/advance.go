@@ -1,0 +1,118 @@
+package ratelimit
+
+import "math"
+
+// Advance brings the bucket to now: refill, predictions, and the silence of the
+// peers that were heard without a word about this agent.
+//
+// It composes: advancing to a and then to b leaves what advancing to b leaves.
+// Refill composes exactly (see Limit.refill), also across a full bucket, since
+// the carry is kept there: the fraction of a µtok belongs to the stream of
+// arriving µtok and not to the level. Between two pieces of what is known the
+// rates are constant and the net rate is not negative, so a bucket that is full
+// somewhere in a piece is full at its end.
+func (b *Bucket) Advance(now int64, l *Limit, v *View) {
+	if now < b.last {
+		return
+	}
+	added, carry := l.refill(now-b.last, b.carry)
+	room := b.room(l)
+	// The short way, for a node alone and for an agent that only this node
+	// serves. Nobody could ever claim what a node alone forfeits. Among peers
+	// it is right as long as F has not moved since the marks, for then they
+	// need no moving either.
+	if len(b.peers) == 0 && (v.alone() || added <= room && b.forfeited == b.base.f && b.forfeited == b.old.f) {
+		b.level += int64(min(added, room))
+		b.last, b.carry = now, carry
+		return
+	}
+	b.hear(now, l, v)
+	for t := b.last; t < now; t = b.last {
+		b.flow(b.pieceEnd(t, now, l, v), l, v)
+	}
+}
+
+// hear applies what the complete pages of the peers say by their silence: up to
+// the instant of the page the peer consumed nothing of this agent. What was
+// predicted of it returns, its average decays, and its mark will be the value F
+// has at that instant, which flow sets when the time passes it.
+//
+// Only the last page is known, and one observation over the whole gap is equal
+// to many: s and w decay by the product of the factors. Knowing of the silence
+// beforehand, no prediction is made for the time before the page; otherwise
+// hours between two looks would pile up predictions that nobody looking in
+// between would have seen, and their return would pass for forfeits that other
+// peers may claim.
+func (b *Bucket) hear(now int64, l *Limit, v *View) {
+	for i := range b.peers {
+		p := &b.peers[i]
+		h := v.heard(p.slot)
+		if h <= p.at || h > now {
+			continue
+		}
+		p.learn(h-p.at, 0, l)
+		b.add(p.takeBack(), l)
+		b.moveMark(&p.mark, h)
+	}
+	held, all := v.oldest(now)
+	if held > b.base.at {
+		b.moveMark(&b.base, held)
+	}
+	if all > b.old.at {
+		b.moveMark(&b.old, all)
+	}
+}
+
+// moveMark dates a mark. A mark in the future of the level gets its F from flow.
+func (b *Bucket) moveMark(m *mark, at int64) {
+	m.at = at
+	if at <= b.last {
+		m.f = b.forfeited
+	}
+}
+
+// pieceEnd returns how far from t on all rates are constant and no mark is due.
+func (b *Bucket) pieceEnd(t, now int64, l *Limit, v *View) int64 {
+	end := now
+	if b.base.at > t {
+		end = min(end, b.base.at)
+	}
+	if b.old.at > t {
+		end = min(end, b.old.at)
+	}
+	for i := range b.peers {
+		_, until := b.peers[i].hold(t, l, v)
+		end = min(end, until)
+	}
+	return end
+}
+
+// flow moves the level over one piece: L += refill − predictions, then the marks
+// that are due at its end are set.
+func (b *Bucket) flow(end int64, l *Limit, v *View) {
+	t := b.last
+	added, carry := l.refill(end-t, b.carry)
+	taken := b.predict(t, end, l, v)
+	b.last, b.carry = end, carry
+
+	switch {
+	case added == math.MaxUint64: // a thousand times what any bucket holds
+		b.add(added, l)
+	case added >= taken:
+		b.add(added-taken, l)
+	default: // by less than a µtok a peer, from rounding
+		b.level = max(b.level-int64(taken-added), -l.Floor)
+	}
+
+	if b.base.at == end {
+		b.base.f = b.forfeited
+	}
+	if b.old.at == end {
+		b.old.f = b.forfeited
+	}
+	for i := range b.peers {
+		if p := &b.peers[i]; p.at == end {
+			p.f = b.forfeited
+		}
+	}
+}

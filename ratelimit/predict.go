@@ -1,0 +1,124 @@
+package ratelimit
+
+import (
+	"math"
+	"time"
+)
+
+const (
+	// HoldMax is how long the share of a silent peer is held in full.
+	HoldMax = 5 * time.Minute
+	// HoldHalf is how long it takes after that to halve what is held.
+	HoldHalf = time.Minute
+
+	holdHalvings = 30 // then less than a billionth is left: nothing
+
+	minAverage = 3 * time.Second
+	maxAverage = time.Hour
+	minGap     = time.Millisecond
+
+	// maxPredicted bounds the predictions about one peer; a generation of its
+	// counter does not hold more.
+	maxPredicted = 1 << 62
+)
+
+// lambda is the rate at which the peer is expected to consume, µtok per ns.
+func (p *peerState) lambda() float64 {
+	if p.w <= 0 {
+		return 0
+	}
+	return p.s / p.w
+}
+
+// learn folds an observation into λ: grown µtok were consumed in gap ns. The
+// average is over time and not over messages, or a flush interval without a
+// request would count as much as an hour without one:
+//
+//	τ = clamp(0.1·C/r, 3 s, 1 h),  e = exp(−gap/τ)
+//	s = s·e + (1−e)·Δ/gap,  w = w·e + (1−e),  λ = s/w
+//
+// An honest peer cannot have consumed more than a full bucket, its debt and the
+// refill: a row that says so must not hold back the whole rate for many τ.
+func (p *peerState) learn(gap, grown int64, l *Limit) {
+	g := float64(max(gap, int64(minGap)))
+	tau := float64(min(max(l.TimeToFill()/10, minAverage), maxAverage))
+	keep := math.Exp(-g / tau)
+	fresh := -math.Expm1(-g / tau)
+	most := float64(l.Capacity+l.Floor) + l.rate()*g
+	p.s = p.s*keep + fresh*min(float64(grown), most)/g
+	p.w = p.w*keep + fresh
+}
+
+// takeBack returns the whole µtok by which predictions about the peer have
+// lowered the level, and forgets the predictions.
+func (p *peerState) takeBack() uint64 {
+	taken := uint64(p.ph)
+	p.ph = 0
+	return taken
+}
+
+// hold returns which part of λ is held back for the peer at t, and until when
+// that holds: nothing before it was last heard and from its release on, all for
+// HoldMax of silence, then a half, a quarter and so on each HoldHalf.
+func (p *peerState) hold(t int64, l *Limit, v *View) (part float64, until int64) {
+	if t < p.at {
+		return 0, p.at
+	}
+	released := v.released(p.slot)
+	silent := t - p.at
+	switch {
+	case t >= released || p.s == 0:
+		return 0, math.MaxInt64
+	case l.HoldForever:
+		return 1, released
+	case silent < int64(HoldMax):
+		return 1, min(released, p.at+int64(HoldMax))
+	}
+	halvings := 1 + (silent-int64(HoldMax))/int64(HoldHalf)
+	if halvings > holdHalvings {
+		return 0, math.MaxInt64
+	}
+	return math.Ldexp(1, -int(halvings)), min(released, p.at+int64(HoldMax)+halvings*int64(HoldHalf))
+}
+
+// expected is the rate at which all peers together are expected to consume at
+// t, and what a single λ is to be multiplied with to stay within the bound
+//
+//	Σλ ≤ r·(1 − 1/(2N)),
+//
+// which leaves this node half of an equal part of the refill, whatever the
+// others seem to do, and makes the net rate positive.
+func (b *Bucket) expected(t int64, l *Limit, v *View) (total, scale float64) {
+	for i := range b.peers {
+		p := &b.peers[i]
+		part, _ := p.hold(t, l, v)
+		total += part * p.lambda()
+	}
+	if total == 0 {
+		return 0, 0
+	}
+	bound := l.rate() * (1 - 1/(2*float64(v.members())))
+	if total > bound {
+		return bound, bound / total
+	}
+	return total, 1
+}
+
+// predict adds to each peer what it is expected to consume between t and end,
+// during which the rates are constant, and returns by how many whole µtok the
+// level has to fall. The fractions stay with the peers, so that looking often
+// takes as much as looking once.
+func (b *Bucket) predict(t, end int64, l *Limit, v *View) (taken uint64) {
+	total, scale := b.expected(t, l, v)
+	if total == 0 {
+		return 0
+	}
+	for i := range b.peers {
+		p := &b.peers[i]
+		part, _ := p.hold(t, l, v)
+		before := uint64(p.ph)
+		p.ph = min(p.ph+part*p.lambda()*scale*float64(end-t), maxPredicted)
+		taken += uint64(p.ph) - before
+	}
+	return taken
+}
