@@ -32,7 +32,7 @@ type Agents struct{ t *transport }
 type Decision struct {
 	wire.Decision
 	// Violated names the policies that denied.
-	Violated []string `json:"violated_policies,omitempty"`
+	Violated []string `json:"violated-policies,omitempty"`
 }
 
 // RetryAfter is how long to wait until the same question can pass; 0 when allowed.
