@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"iter"
 	"net/http"
 	"net/url"
@@ -50,10 +51,9 @@ func (k *KV) Get(ctx context.Context, key string) (Entry, error) {
 	}
 	if e.ETag == "" { // every register has one, no counter does
 		var n Counter
-		if err := a.decode(c, &n); err != nil {
-			return Entry{}, err
+		if err := json.Unmarshal(a.body, &n); err == nil && n.Key == key {
+			e.Counter = &n.Value
 		}
-		e.Counter = &n.Value
 	}
 	if at, err := http.ParseTime(a.header.Get("Expires")); err == nil {
 		e.ExpiresAt = at
@@ -105,17 +105,29 @@ func (k *KV) Increment(ctx context.Context, key string, by int64) (Counter, erro
 	return out, k.t.json(ctx, call{method: http.MethodPost, path: keyPath(key, "/increment")}, wire.IncrementRequest{By: &by}, &out)
 }
 
-// List returns one page of keys, without their contents.
-func (k *KV) List(ctx context.Context, o ListOptions) (KeyList, error) {
-	var out KeyList
-	return out, k.t.json(ctx, call{method: http.MethodGet, path: "/v1/kv", query: o.query()}, nil, &out)
+// KeyListOptions choose a page of keys.
+type KeyListOptions struct {
+	ListOptions
+	// Values asks for the contents of registers too. A page then ends early
+	// when it gets large. Counters always come with their value.
+	Values bool
 }
 
-// All walks over every key that starts with prefix, a page at a time. It ends
-// after the first error.
+// List returns one page of keys.
+func (k *KV) List(ctx context.Context, o KeyListOptions) (KeyList, error) {
+	var out KeyList
+	q := o.query()
+	if o.Values {
+		q.Set("values", "1")
+	}
+	return out, k.t.json(ctx, call{method: http.MethodGet, path: "/v1/kv", query: q}, nil, &out)
+}
+
+// All walks over every key that starts with prefix, a page at a time and
+// without contents. It ends after the first error.
 func (k *KV) All(ctx context.Context, prefix string) iter.Seq2[KeyInfo, error] {
 	return pages(func(after string) ([]KeyInfo, string, error) {
-		l, err := k.List(ctx, ListOptions{Prefix: prefix, After: after, Limit: 1000})
+		l, err := k.List(ctx, KeyListOptions{ListOptions: ListOptions{Prefix: prefix, After: after, Limit: 1000}})
 		return l.Keys, l.Next, err
 	})
 }

@@ -205,8 +205,8 @@ func TestSurface(t *testing.T) {
 		},
 		{
 			name:   "list keys",
-			call:   func(c *Client) (any, error) { return c.KV.List(ctx, ListOptions{}) },
-			line:   "GET /v1/kv",
+			call:   func(c *Client) (any, error) { return c.KV.List(ctx, KeyListOptions{Values: true}) },
+			line:   "GET /v1/kv?values=1",
 			answer: "keys",
 			want: KeyList{Keys: []KeyInfo{
 				{Key: "hits", Kind: "counter"},

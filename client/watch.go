@@ -39,6 +39,12 @@ type WatchOptions struct {
 	After string
 	// GiveUp is how long a stream that broke may stay broken. Default 1 min.
 	GiveUp time.Duration
+	// Idle is how long a stream may be silent before it counts as broken. It
+	// must exceed the node's heartbeat of 15 s. Default 1 min.
+	Idle time.Duration
+	// Opened, if set, is called for each connection once changes from then on
+	// will be told; id resumes at that point.
+	Opened func(id string)
 }
 
 // Watch yields changes until ctx ends, which ends the sequence without an
@@ -49,6 +55,9 @@ type WatchOptions struct {
 func (k *KV) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Event, error] {
 	if o.GiveUp <= 0 {
 		o.GiveUp = time.Minute
+	}
+	if o.Idle <= 0 {
+		o.Idle = time.Minute
 	}
 	return func(yield func(Event, error) bool) {
 		w := watch{t: k.t, options: o, last: o.After}
@@ -93,13 +102,17 @@ func (w *watch) follow(ctx context.Context, yield func(Event, error) bool) (more
 	if w.last != "" {
 		c.header.Set("Last-Event-ID", w.last)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	resp, err := w.open(ctx, c)
 	if err != nil {
 		return true, err
 	}
 	defer resp.Body.Close()
 	w.live, w.broken, w.tries = true, time.Time{}, 0
-	events := newSSEReader(resp.Body)
+	silent := time.AfterFunc(w.options.Idle, cancel)
+	defer silent.Stop()
+	events := newSSEReader(heard{resp.Body, silent, w.options.Idle})
 	for {
 		raw, err := events.next()
 		if err != nil {
@@ -115,10 +128,32 @@ func (w *watch) follow(ctx context.Context, yield func(Event, error) bool) (more
 		if raw.id != "" {
 			w.last = raw.id
 		}
+		if e.Type == wire.EventOpen {
+			if w.options.Opened != nil {
+				w.options.Opened(raw.id)
+			}
+			continue
+		}
 		if !yield(e, nil) {
 			return false, nil
 		}
 	}
+}
+
+// heard puts off the end of a silent stream with every byte that arrives, those
+// of heartbeats included.
+type heard struct {
+	from   io.Reader
+	silent *time.Timer
+	idle   time.Duration
+}
+
+func (h heard) Read(p []byte) (int, error) {
+	n, err := h.from.Read(p)
+	if n > 0 {
+		h.silent.Reset(h.idle)
+	}
+	return n, err
 }
 
 // open makes the first connection by the rules of any read. Later ones are

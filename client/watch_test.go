@@ -94,6 +94,57 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
+// TestWatchBeginsAgain resumes at the opening of a stream that broke before its
+// first change: what happened in between is not lost.
+func TestWatchBeginsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node := (&fakeNode{t: t}).
+			then(cut(200, "id: 0\nevent: open\ndata: {}\n\n")).
+			then(reply(200, "id: 0\nevent: open\ndata: {}\n\nid: 1\nevent: reset\ndata: {}\n\n"))
+		var opened []string
+		o := WatchOptions{Opened: func(id string) { opened = append(opened, id) }}
+		for e, err := range node.client(Options{}).KV.Watch(context.Background(), o) {
+			if err != nil || e.Type != EventReset || e.ID != "1" {
+				t.Errorf("got %+v, %v", e, err)
+			}
+			break
+		}
+		if got := node.asked[1].header.Get("Last-Event-ID"); got != "0" || len(opened) != 2 {
+			t.Errorf("resumed after %q, opened %v", got, opened)
+		}
+	})
+}
+
+// TestWatchSilence takes a stream without heartbeats for broken.
+func TestWatchSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dead := func(r *http.Request) (*http.Response, error) {
+			resp, err := reply(200, "")(r)
+			beats, w := io.Pipe()
+			context.AfterFunc(r.Context(), func() { w.CloseWithError(r.Context().Err()) })
+			go func() {
+				for range 3 {
+					<-time.After(40 * time.Second) // virtual: a heartbeat that comes in time
+					_, _ = io.WriteString(w, ":\n\n")
+				}
+			}()
+			resp.Body = beats
+			return resp, err
+		}
+		node := (&fakeNode{t: t}).then(dead).then(reply(200, twoEvents))
+		start := time.Now()
+		for _, err := range node.client(Options{}).KV.Watch(context.Background(), WatchOptions{}) {
+			if err != nil {
+				t.Error(err)
+			}
+			break
+		}
+		if took := time.Since(start); took < 3*time.Minute || took > 3*time.Minute+time.Second {
+			t.Errorf("took %v, want 3m: two minutes of heartbeats and one of silence", took)
+		}
+	})
+}
+
 // TestWatchRefused is an error at once, not a loop.
 func TestWatchRefused(t *testing.T) {
 	node := (&fakeNode{t: t}).then(reply(400, golden(t, "problem_invalid")))
