@@ -44,7 +44,7 @@ func prepare(ctx context.Context, o options, t *target) error {
 	if err != nil {
 		return err
 	}
-	t.answered = func(ctx context.Context) (uint64, error) { return consumed(ctx, c) }
+	t.answered = func(ctx context.Context) (tally, error) { return consumed(ctx, c) }
 
 	if err := putPolicy(ctx, c); err != nil {
 		return err
@@ -56,12 +56,12 @@ func prepare(ctx context.Context, o options, t *target) error {
 		return err
 	}
 	// Here nothing is in flight, so the totals have to be exact.
-	total, err := t.answered(ctx)
+	met, err := t.answered(ctx)
 	if err != nil {
 		return err
 	}
-	if total != uint64(o.agents) {
-		return fmt.Errorf("%d calls of one token were admitted, the agents' totals say %d", o.agents, total)
+	if met.total != uint64(o.agents) || len(met.byAgent) != o.agents {
+		return fmt.Errorf("%d agents took one token each, the totals say %d tokens of %d agents", o.agents, met.total, len(met.byAgent))
 	}
 	return nil
 }
@@ -127,13 +127,15 @@ func meet(ctx context.Context, c *client.Client, agents int) error {
 	return <-failed // nil when none failed
 }
 
-// consumed is what the agents of the benchmark have consumed together.
-func consumed(ctx context.Context, c *client.Client) (total uint64, err error) {
+// consumed is what the agents of the benchmark have consumed.
+func consumed(ctx context.Context, c *client.Client) (tally, error) {
+	t := tally{byAgent: map[string]uint64{}}
 	for agent, err := range c.Agents.All(ctx, agentPrefix+"-") {
 		if err != nil {
-			return 0, err
+			return tally{}, err
 		}
-		total += agent.Consumed
+		t.total += agent.Consumed
+		t.byAgent[agent.Agent] = agent.Consumed
 	}
-	return total, nil
+	return t, nil
 }

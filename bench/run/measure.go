@@ -85,7 +85,10 @@ func load(ctx context.Context, o options, t *target) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	if err := checkReal(res, after-before, o.connections); err != nil {
+	if err := checkReal(res, after.total-before.total, o.connections); err != nil {
+		return sample{}, err
+	}
+	if err := checkSpread(res, before, after, o); err != nil {
 		return sample{}, err
 	}
 	return sample{Target: t.name, Wrk: res, CPU: cpuAfter - cpu, LoadCPU: loadCPU}, nil
@@ -103,6 +106,26 @@ func checkReal(res wrkResult, taken uint64, connections int) error {
 	}
 	if taken < res.Requests || taken > res.Requests+uint64(connections) {
 		return fmt.Errorf("wrk counted %d answers, the server took %d: they were not real", res.Requests, taken)
+	}
+	return nil
+}
+
+// checkSpread makes sure that the load reached as many agents as it claims to:
+// a limiter that is asked about one agent alone has an easy life.
+func checkSpread(res wrkResult, before, after tally, o options) error {
+	if after.byAgent == nil {
+		return nil // a server that knows no agents
+	}
+	touched := 0
+	for agent, n := range after.byAgent {
+		if n > before.byAgent[agent] {
+			touched++
+		}
+	}
+	// Each thread goes through all agents before it comes back to one.
+	want := min(o.agents, int(res.Requests)/o.threads)
+	if touched < want || touched > o.agents {
+		return fmt.Errorf("%d requests reached %d agents, want %d", res.Requests, touched, want)
 	}
 	return nil
 }

@@ -23,9 +23,15 @@ type target struct {
 	name string
 	url  string
 	proc *proc.Process
-	// answered is how many consume calls the server says it has answered: for
-	// clawd, the tokens consumed over all agents, since a call takes one.
-	answered func(context.Context) (uint64, error)
+	// answered is how many consume calls the server says it has answered.
+	answered func(context.Context) (tally, error)
+}
+
+// tally counts the consume calls a server has answered. For clawd that is the
+// tokens its agents consumed, since a call takes one.
+type tally struct {
+	total   uint64
+	byAgent map[string]uint64 // nil when the server does not tell
 }
 
 // startTargets starts the servers o names, in that order. On an error it returns
@@ -70,7 +76,10 @@ func startBaseline(ctx context.Context, work, name, baseline string) (*target, e
 	if err != nil {
 		return nil, err
 	}
-	t.answered = func(ctx context.Context) (uint64, error) { return getNumber(ctx, t.url+"/answered") }
+	t.answered = func(ctx context.Context) (tally, error) {
+		n, err := getNumber(ctx, t.url+"/answered")
+		return tally{total: n}, err
+	}
 	return t, nil
 }
 

@@ -57,3 +57,25 @@ func TestOnlyRealAnswersCount(t *testing.T) {
 		}
 	}
 }
+
+func TestALoadThatMissesAgentsDoesNotCount(t *testing.T) {
+	o := options{agents: 3, threads: 2}
+	before := tally{byAgent: map[string]uint64{"a": 1, "b": 1, "c": 1}}
+	for _, row := range []struct {
+		name     string
+		requests uint64
+		after    map[string]uint64
+		valid    bool
+	}{
+		{"every agent", 9, map[string]uint64{"a": 4, "b": 4, "c": 4}, true},
+		{"one agent alone", 9, map[string]uint64{"a": 10, "b": 1, "c": 1}, false},
+		{"too few requests to reach all", 4, map[string]uint64{"a": 3, "b": 3, "c": 1}, true},
+		{"more agents than asked for", 9, map[string]uint64{"a": 3, "b": 3, "c": 3, "d": 4}, false},
+		{"a server that does not tell", 9, nil, true},
+	} {
+		err := checkSpread(wrkResult{Requests: row.requests}, before, tally{byAgent: row.after}, o)
+		if (err == nil) != row.valid {
+			t.Errorf("%s: %v", row.name, err)
+		}
+	}
+}
