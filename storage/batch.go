@@ -39,6 +39,18 @@ func (b *Batch) Reset() {
 	b.ops = 0
 }
 
+// Join appends the operations of o, which stays as it is.
+func (b *Batch) Join(o *Batch) {
+	if o.ops == 0 {
+		return
+	}
+	if len(b.repr) == 0 {
+		b.repr = append(b.repr, make([]byte, batchrepr.HeaderLen)...)
+	}
+	b.ops += o.ops
+	b.repr = append(b.repr, o.repr[batchrepr.HeaderLen:]...)
+}
+
 // PutCell writes the whole record of one counter key. The batch keeps nothing
 // of c.
 func (b *Batch) PutCell(kind crdt.Kind, key string, c *Cell) {

@@ -1,0 +1,328 @@
+package replica
+
+import (
+	"github.com/openclaw/clawd/crdt"
+	"github.com/openclaw/clawd/storage"
+)
+
+// sweep is where collection stands: it walks over all cells again and again, a
+// piece at a time.
+type sweep struct {
+	kind crdt.Kind
+	from string
+	due  map[crdt.Origin]bool // runs that were due when the walk began
+}
+
+// CollectStats tells what one call of Collect did.
+type CollectStats struct {
+	Looked   int
+	Dropped  int  // rows
+	Finished bool // the walk came to its end and begins anew
+}
+
+// Collect walks over up to budget cells and drops the rows that nobody needs:
+// idle ones whose origin will begin a new generation, and those of dead runs
+// that every member has. There are no tombstones: whatever arrives late is at
+// or below the vector, and ignored. The drops reach the disk with the next
+// flush.
+func (r *Replica) Collect(now Instant, budget int) (CollectStats, error) {
+	var stats CollectStats
+	stable, due := r.collectable(now)
+	keys, err := r.sweepKeys(budget)
+	if err != nil {
+		return stats, err
+	}
+	kind := r.sweep.kind
+	for _, key := range keys {
+		stats.Looked++
+		n, err := r.collectCell(now, kind, key, stable, due)
+		if err != nil {
+			return stats, err
+		}
+		stats.Dropped += n
+	}
+	r.counters.collected.Add(uint64(stats.Dropped))
+	if stats.Finished, err = r.advanceSweep(now, keys, budget, due); err != nil {
+		return stats, err
+	}
+	return stats, r.collectRegisters(now)
+}
+
+// collectable is what collection goes by: the stable time of each live run,
+// and the dead runs that are due.
+func (r *Replica) collectable(now Instant) (stable map[crdt.Origin]int64, due map[crdt.Origin]bool) {
+	r.merge.Lock()
+	defer r.merge.Unlock()
+	stable = make(map[crdt.Origin]int64, len(r.runs))
+	due = make(map[crdt.Origin]bool)
+	members := r.otherMembers()
+	for o, run := range r.runs {
+		switch {
+		case o == r.run:
+			stable[o] = r.own.stamp
+		case run.Sealed():
+			if r.runDue(now, run, members) {
+				due[o] = true
+			}
+		default:
+			stable[o] = r.recv.Vector(o).Stable
+		}
+	}
+	return stable, due
+}
+
+// runDue tells whether a sealed run's rows may go: it has been silent for the
+// idle time, and every member has acknowledged all of it.
+func (r *Replica) runDue(now Instant, run crdt.Run, members []crdt.NodeID) bool {
+	if now.Wall < run.SealedAt+r.opts.Idle.Milliseconds() {
+		return false
+	}
+	final := max(run.Final, r.recv.Vector(run.Origin).Seq)
+	return r.collected[run.Origin] || r.durableVV[run.Origin] >= run.Final && r.acks.Min(run.Origin, members) >= final
+}
+
+func (r *Replica) sweepKeys(budget int) ([]string, error) {
+	if r.sweep.kind == 0 {
+		r.sweep.kind = crdt.KindBucket
+	}
+	var keys []string
+	err := r.store.Cells(r.sweep.kind, "", r.sweep.from, func(key string, c *storage.Cell) bool {
+		keys = append(keys, key)
+		return len(keys) < budget
+	})
+	return keys, err
+}
+
+// advanceSweep moves on. When a walk over everything has ended, the runs that
+// were due from its beginning to its end have no rows left.
+func (r *Replica) advanceSweep(now Instant, keys []string, budget int, due map[crdt.Origin]bool) (finished bool, err error) {
+	if r.sweep.due == nil {
+		r.sweep.due = due
+	}
+	for o := range r.sweep.due {
+		if !due[o] {
+			delete(r.sweep.due, o)
+		}
+	}
+	if len(keys) == budget {
+		r.sweep.from = keys[len(keys)-1] + "\x00"
+		return false, nil
+	}
+	r.sweep.from = ""
+	if r.sweep.kind == crdt.KindBucket {
+		r.sweep.kind = crdt.KindCounter
+		return false, nil
+	}
+	r.sweep.kind = crdt.KindBucket
+	done := r.sweep.due
+	r.sweep.due = nil
+	return true, r.retire(now, done)
+}
+
+func (r *Replica) collectCell(now Instant, kind crdt.Kind, key string, stable map[crdt.Origin]int64, due map[crdt.Origin]bool) (dropped int, err error) {
+	name := appendCellKey(nil, kind, key)
+	sh := r.shardOf(name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if c := sh.cells[string(name)]; c == nil {
+		// Look before loading: most cells have nothing to drop.
+		if found, err := r.store.Cell(kind, key, &sh.scratch); err != nil || !found || !r.anyDue(sh.scratch.Slots, stable, due) {
+			return 0, err
+		}
+	}
+	c, err := r.lookupLocked(sh, kind, name, now, false)
+	if err != nil || c == nil {
+		return 0, err
+	}
+	for i := range c.slots {
+		s := &c.slots[i]
+		if s.gone || !r.rowDue(s.origin, &s.row, stable, due) {
+			continue
+		}
+		if dropped == 0 {
+			r.captureIfDueLocked(sh, c)
+			s = &c.slots[i]
+		}
+		if s.origin == r.run && c.mark > 0 {
+			c.mark -= min(c.mark, s.row.Consumed)
+			c.rebirth = true
+		}
+		s.gone = true
+		dropped++
+	}
+	if dropped > 0 {
+		r.markDirtyLocked(sh, c)
+	}
+	return dropped, nil
+}
+
+func (r *Replica) anyDue(slots []storage.Slot, stable map[crdt.Origin]int64, due map[crdt.Origin]bool) bool {
+	for i := range slots {
+		if r.rowDue(slots[i].Origin, &slots[i].Row, stable, due) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Replica) rowDue(o crdt.Origin, row *crdt.Row, stable map[crdt.Origin]int64, due map[crdt.Origin]bool) bool {
+	if due[o] {
+		return true
+	}
+	st, live := stable[o]
+	return live && r.outdated(st, row)
+}
+
+// retire forgets the dead runs whose rows are gone from disk: their index and
+// vector go, the descriptor stays a while so that late rows are refused. A run
+// that still carries registers hands them over first.
+func (r *Replica) retire(now Instant, runs map[crdt.Origin]bool) error {
+	for _, o := range sortedKeys(runs) {
+		left, err := r.indexed(o)
+		if err != nil {
+			return err
+		}
+		if len(left) > 0 {
+			r.adopt(now, o, left)
+			continue
+		}
+		r.merge.Lock()
+		if !r.collected[o] {
+			r.collected[o] = true
+			r.retired = append(r.retired, o)
+		}
+		r.merge.Unlock()
+	}
+	return nil
+}
+
+// indexed lists the registers that stand in the index under a run. Rows still
+// there keep the run alive, too: they are reported with an empty key.
+func (r *Replica) indexed(o crdt.Origin) (keys []string, err error) {
+	err = r.store.Index(o, 0, func(_ uint64, kind crdt.Kind, key string) bool {
+		if kind != crdt.KindRegister {
+			key = ""
+		}
+		keys = append(keys, key)
+		return len(keys) < adoptStep
+	})
+	return keys, err
+}
+
+// adoptStep bounds the registers republished at a time.
+const adoptStep = 1000
+
+// adopt republishes registers under this run: the same value and version, a
+// new place in the index. Deleting them with their run would make a member
+// that was away miss them for ever. The successor of the same node does it;
+// for a node that is gone, the ready member with the smallest id.
+func (r *Replica) adopt(now Instant, o crdt.Origin, keys []string) {
+	r.merge.Lock()
+	defer r.merge.Unlock()
+	if !r.heir(r.runs[o].Node) {
+		return
+	}
+	for _, key := range keys {
+		if key == "" {
+			continue
+		}
+		reg, found, err := r.register(key)
+		if err != nil || !found || reg.Origin != o {
+			continue
+		}
+		reg.Origin, reg.Seq = r.run, 0
+		reg.Gen++
+		r.stage(now, key, reg, true, false)
+	}
+}
+
+func (r *Replica) heir(of crdt.NodeID) bool {
+	if of == r.self {
+		return true
+	}
+	if !r.member.gone(of) {
+		return false
+	}
+	for n, p := range r.peers {
+		if p.state == PeerAlive && !r.member.gone(n) && n < r.self {
+			return false
+		}
+	}
+	return true
+}
+
+// takeRetired puts the end of collected runs into a flush.
+func (r *Replica) takeRetired(f *Flush, now Instant) {
+	for _, o := range r.retired {
+		f.Batch.DeleteIndexRange(o)
+		f.Batch.DeleteVector(o)
+		f.retired = append(f.retired, o)
+		r.recv.Forget(o)
+		delete(r.durableVV, o)
+		delete(r.dirtyVectors, o)
+		delete(f.vectors, o)
+	}
+	r.retired = nil
+	for _, o := range sortedKeys(r.runs) {
+		run := r.runs[o]
+		if r.collected[o] && now.Wall > run.SealedAt+r.opts.ForgetAfter.Milliseconds() {
+			f.Batch.DeleteRun(o)
+			delete(r.runs, o)
+			delete(r.dirtyRuns, o)
+			delete(r.collected, o)
+		}
+	}
+}
+
+// collectRegisters drops tombstones and expired values that every member has
+// had for the whole of the tombstones' time.
+func (r *Replica) collectRegisters(now Instant) error {
+	cut := now.Wall - r.opts.Tombstones.Milliseconds()
+	type old struct {
+		key string
+		reg crdt.Register
+	}
+	var found []old
+	looked := 0
+	err := r.store.Registers("", r.regSweep, func(key string, reg crdt.Register) bool {
+		looked++
+		r.regSweep = key + "\x00"
+		if dead := reg.Deleted && reg.Version.WallMS() < cut || reg.ExpiresAt != 0 && reg.ExpiresAt < cut; dead {
+			found = append(found, old{key, reg})
+		}
+		return looked < adoptStep
+	})
+	if looked < adoptStep {
+		r.regSweep = ""
+	}
+	if err != nil {
+		return err
+	}
+	r.merge.Lock()
+	defer r.merge.Unlock()
+	members := r.otherMembers()
+	for _, o := range found {
+		if r.isEpoch(now, o.key, o.reg) {
+			continue
+		}
+		if r.acks.Min(o.reg.Origin, members) >= o.reg.Seq || r.collected[o.reg.Origin] {
+			r.regs.mu.Lock()
+			if _, busy := r.regs.get(o.key); !busy {
+				r.regs.put(&registerWrite{key: o.key, reg: o.reg, drop: true})
+			}
+			r.regs.mu.Unlock()
+		}
+	}
+	return nil
+}
+
+// isEpoch tells whether a dead register still names the epoch of a live
+// counter: without it the counter would be out of sight.
+func (r *Replica) isEpoch(now Instant, key string, reg crdt.Register) bool {
+	k, err := crdt.ParseRegisterKey(key)
+	if err != nil || k.Space != crdt.SpaceKV {
+		return k.Space != crdt.SpaceKV // control registers are few and stay
+	}
+	_, live, err := r.counterValue(now, k.Tenant, k.Name, reg.Version)
+	return live || err != nil
+}

@@ -1,0 +1,485 @@
+package replica
+
+import (
+	"slices"
+
+	"github.com/openclaw/clawd/crdt"
+	"github.com/openclaw/clawd/node/antientropy"
+	"github.com/openclaw/clawd/storage"
+)
+
+// Flush is everything that changed up to one instant: a batch for the store
+// and the pages that tell the peers. The caller commits the batch with sync
+// and then calls EndFlush; it may hand the pages to the peers before that when
+// PushEarly is set, and must wait for the commit otherwise.
+type Flush struct {
+	Gen       uint64
+	Batch     *storage.Batch
+	Pages     []*antientropy.Page
+	PushEarly bool
+
+	start    int64 // the run's clock when it began
+	upto     uint64
+	captures [shardCount]capture
+	regs     []*registerWrite
+	vectors  map[crdt.Origin]antientropy.Vector
+	runs     []crdt.Run
+	retired  []crdt.Origin
+	changes  []Change
+}
+
+// capture collects what one shard contributes to a flush.
+type capture struct {
+	epoch   uint64
+	base    uint64 // seqs of this shard follow it, by the cell's place in the list
+	now     Instant
+	ts      int64 // time of the own rows
+	stamp   int64 // largest stable time stamped so far: decides generations
+	list    []*cell
+	batch   storage.Batch
+	rows    []crdt.Entry
+	moved   []movedSlot
+	marks   []raisedMark
+	changes []Change
+	careful bool // rows here may not leave before the fsync
+}
+
+// movedSlot remembers an index entry's old place, for a commit that fails.
+type movedSlot struct {
+	cell   *cell
+	origin crdt.Origin
+	disk   uint64
+}
+
+type raisedMark struct {
+	cell  *cell
+	birth uint64
+	mark  uint64
+}
+
+// BeginFlush takes the dirty set as of now. It never waits for the disk.
+func (r *Replica) BeginFlush(now Instant) *Flush {
+	r.synced.freeze(r.store)
+	f := r.swapDirty(now)
+	for i := range r.shards {
+		r.captureShard(&r.shards[i], &f.captures[i])
+	}
+	r.captureRegisters(f, now)
+	r.assemble(f, now)
+	return f
+}
+
+// swapDirty stops the world for as long as it takes to exchange pointers: the
+// cells, registers and vectors of the flush belong to one instant.
+func (r *Replica) swapDirty(now Instant) *Flush {
+	r.merge.Lock()
+	defer r.merge.Unlock()
+	for i := range r.shards {
+		r.shards[i].mu.Lock()
+	}
+	f := &Flush{Gen: r.epoch.Load(), Batch: storage.NewBatch(), PushEarly: true}
+	r.own.clock = max(r.own.clock, now.Wall)
+	f.start = r.own.clock
+	seq := r.own.seq
+	for i := range r.shards {
+		sh, k := &r.shards[i], &f.captures[i]
+		*k = capture{epoch: f.Gen, base: seq, now: now, ts: f.start, stamp: r.own.stamp, list: sh.dirty}
+		seq += uint64(len(sh.dirty))
+		sh.dirty = nil
+		sh.taken = k
+	}
+	r.epoch.Store(f.Gen + 1)
+	f.regs = r.regs.take()
+	for i := range r.shards {
+		r.shards[i].mu.Unlock()
+	}
+	seq = r.regs.number(f.regs, r.run, seq)
+	f.upto, r.own.seq = seq, seq
+	f.vectors = r.takeVectors(f.upto)
+	f.runs = r.takeRuns(seq > 0)
+	r.takeRetired(f, now)
+	r.flushing = f
+	return f
+}
+
+// takeVectors is the vectors that moved since the last flush.
+func (r *Replica) takeVectors(upto uint64) map[crdt.Origin]antientropy.Vector {
+	before := r.recv.Vector(r.run)
+	r.recv.Set(r.run, antientropy.Vector{Seq: upto, Stable: r.own.stamp})
+	if upto > 0 {
+		r.noteVector(r.run, before, r.recv.Vector(r.run))
+	}
+	moved := make(map[crdt.Origin]antientropy.Vector, len(r.dirtyVectors))
+	for o := range r.dirtyVectors {
+		moved[o] = r.recv.Vector(o)
+	}
+	clear(r.dirtyVectors)
+	return moved
+}
+
+// takeRuns is the descriptors that changed. The own one goes to disk with the
+// first row, so that a run without rows leaves nothing.
+func (r *Replica) takeRuns(written bool) []crdt.Run {
+	var runs []crdt.Run
+	for o := range r.dirtyRuns {
+		if o == r.run && !written {
+			continue
+		}
+		runs = append(runs, r.runs[o])
+		delete(r.dirtyRuns, o)
+	}
+	return runs
+}
+
+// captureShard captures what nobody has captured on the way.
+func (r *Replica) captureShard(sh *shard, k *capture) {
+	const chunk = 128 // cells between two breaths of the lock
+	for at := 0; at < len(k.list); at += chunk {
+		sh.mu.Lock()
+		for _, c := range k.list[at:min(at+chunk, len(k.list))] {
+			if c.dirty == k.epoch {
+				r.captureLocked(sh, k, c)
+			}
+		}
+		sh.mu.Unlock()
+	}
+	sh.mu.Lock()
+	sh.taken = nil
+	sh.mu.Unlock()
+}
+
+// captureIfDueLocked must be called before a cell changes: if a flush under
+// way has yet to capture it, that happens now, so that the flush sees the
+// state of its own instant.
+func (r *Replica) captureIfDueLocked(sh *shard, c *cell) {
+	if sh.taken != nil && c.dirty == sh.taken.epoch {
+		r.captureLocked(sh, sh.taken, c)
+	}
+}
+
+// markDirtyLocked puts c into the dirty set of the present epoch.
+func (r *Replica) markDirtyLocked(sh *shard, c *cell) {
+	if c.dirty != 0 {
+		return
+	}
+	c.dirty, c.order = r.epoch.Load(), len(sh.dirty)
+	sh.dirty = append(sh.dirty, c)
+	if len(sh.dirty) == dirtyHigh {
+		r.askFlush()
+	}
+}
+
+// dirtyHigh is the dirty cells of one shard at which a flush does not wait for
+// its tick, so that a flood of merges cannot grow memory without bound.
+const dirtyHigh = 1 << 14
+
+func (r *Replica) captureLocked(sh *shard, k *capture, c *cell) {
+	c.dirty = 0
+	if c.void {
+		k.erase(c)
+		return
+	}
+	if c.pendingConsumed|c.pendingRefunded != 0 {
+		r.writeOwnRow(k, c)
+	}
+	k.moveIndex(c)
+	k.raiseMark(r.run, c)
+	rec := &sh.scratch
+	rec.Reset()
+	rec.Total = c.total
+	for i := range c.slots {
+		rec.Slots = append(rec.Slots, storage.Slot{Origin: c.slots[i].origin, Row: c.slots[i].row})
+	}
+	if c.present {
+		r.freeze(c, k.now, &rec.Check)
+	}
+	k.batch.PutCell(c.kind, c.key, rec)
+	c.stored = true
+	if c.kind == crdt.KindCounter {
+		k.changes = append(k.changes, counterChange(c))
+	}
+}
+
+// writeOwnRow moves the pending increments into the own row, starting a new
+// generation when peers may have collected the old one.
+func (r *Replica) writeOwnRow(k *capture, c *cell) {
+	seq := k.base + uint64(c.order) + 1
+	s := c.slotOf(r.run)
+	if s == nil {
+		c.slots = append(c.slots, slot{origin: r.run, row: crdt.Row{Birth: seq}})
+		s = &c.slots[len(c.slots)-1]
+		c.rebirth = true
+	} else if r.outdated(k.stamp, &s.row) || s.row.Consumed+c.pendingConsumed > crdt.MaxCounter ||
+		s.row.Refunded+c.pendingRefunded > crdt.MaxCounter {
+		if c.mark > 0 {
+			c.mark -= min(c.mark, s.row.Consumed)
+		}
+		s.row = crdt.Row{Birth: seq}
+		c.rebirth = true
+		r.counters.births.Add(1)
+	}
+	s.row.Consumed += c.pendingConsumed
+	s.row.Refunded += c.pendingRefunded
+	s.row.Seq, s.row.TS = seq, k.ts
+	c.pendingConsumed, c.pendingRefunded = 0, 0
+	k.rows = append(k.rows, crdt.Entry{Kind: c.kind, Key: c.key, Row: s.row})
+	if c.limit != nil && c.limit.Durability == reserve {
+		k.careful = true
+	}
+}
+
+// outdated is the one rule by which a row may be collected, and after which
+// its origin must start a new generation.
+func (r *Replica) outdated(stable int64, row *crdt.Row) bool {
+	return stable >= row.TS+r.opts.Idle.Milliseconds()
+}
+
+// moveIndex makes the by-seq index list every slot once, under its newest seq.
+func (k *capture) moveIndex(c *cell) {
+	kept := c.slots[:0]
+	for _, s := range c.slots {
+		if s.gone {
+			if s.disk != 0 {
+				k.batch.DeleteIndex(s.origin, s.disk)
+			}
+			continue
+		}
+		if s.disk != s.row.Seq {
+			if s.disk != 0 {
+				k.batch.DeleteIndex(s.origin, s.disk)
+			}
+			k.batch.PutIndex(s.origin, s.row.Seq, c.kind, c.key)
+			k.moved = append(k.moved, movedSlot{c, s.origin, s.disk})
+			s.disk = s.row.Seq
+		}
+		kept = append(kept, s)
+	}
+	c.slots = kept
+}
+
+// raiseMark writes the high-water mark of a `reserve` bucket when a new one is
+// wanted, or when the row it refers to starts a new generation.
+func (k *capture) raiseMark(run crdt.Origin, c *cell) {
+	want := max(c.markWant, c.mark)
+	switch {
+	case c.markWant <= c.mark && !c.rebirth || c.kind != crdt.KindBucket:
+		c.rebirth = false
+		return
+	case want == 0:
+		if c.limit.Durability == reserve {
+			k.batch.DeleteHighWater(c.key)
+		}
+		c.rebirth = false
+		return
+	}
+	var birth uint64
+	if s := c.slotOf(run); s != nil {
+		birth = s.row.Birth
+	}
+	k.batch.PutHighWater(c.key, storage.HighWater{Birth: birth, Mark: want})
+	k.marks = append(k.marks, raisedMark{c, birth, want})
+	c.markWant, c.rebirth = 0, false
+}
+
+// erase removes a cell of a deleted agent or counter.
+func (k *capture) erase(c *cell) {
+	for _, s := range c.slots {
+		if s.disk != 0 {
+			k.batch.DeleteIndex(s.origin, s.disk)
+		}
+	}
+	k.batch.DeleteCell(c.kind, c.key)
+	if c.kind == crdt.KindBucket {
+		k.batch.DeleteHighWater(c.key)
+	}
+}
+
+// assemble joins what the shards captured into the batch and the pages.
+func (r *Replica) assemble(f *Flush, now Instant) {
+	var rows []crdt.Entry
+	for i := range f.captures {
+		k := &f.captures[i]
+		f.Batch.Join(&k.batch)
+		rows = append(rows, k.rows...)
+		f.changes = append(f.changes, k.changes...)
+		if k.careful {
+			f.PushEarly = false
+		}
+	}
+	for _, w := range f.regs {
+		if w.own {
+			rows = append(rows, crdt.Entry{Kind: crdt.KindRegister, Key: w.key, Register: w.reg})
+			f.PushEarly = false // a register leaves the node only after its fsync
+		}
+	}
+	slices.SortFunc(rows, func(a, b crdt.Entry) int {
+		if a.Seq() < b.Seq() {
+			return -1
+		}
+		return 1
+	})
+	for _, o := range sortedKeys(f.vectors) {
+		v := f.vectors[o]
+		f.Batch.PutVector(o, storage.Vector{Seq: v.Seq, Stable: v.Stable})
+	}
+	for _, run := range f.runs {
+		f.Batch.PutRun(run)
+	}
+	r.merge.Lock()
+	f.Pages = r.ownPages(now, rows, f.upto)
+	r.merge.Unlock()
+}
+
+// ownPages cuts rows, all own changes since the last page, into a session.
+func (r *Replica) ownPages(now Instant, rows []crdt.Entry, upto uint64) []*antientropy.Page {
+	if upto == r.own.pushed {
+		return nil
+	}
+	head := antientropy.Page{
+		Cluster: r.opts.Cluster, From: r.self, Clock: r.clock.Now(now.Wall), Run: r.runs[r.run],
+		Session: r.sessions.Add(1), FromSeq: r.own.pushed, AfterSeq: r.own.pushed,
+	}
+	var pages []*antientropy.Page
+	g := antientropy.Pager{Head: head, Rows: r.opts.PageRows, Bytes: r.opts.PageBytes,
+		Emit: func(p *antientropy.Page) error {
+			keep := *p
+			keep.Entries = slices.Clone(p.Entries)
+			pages = append(pages, &keep)
+			return nil
+		}}
+	for _, e := range rows {
+		_ = g.Add(e) // Emit does not fail
+	}
+	_ = g.Close(upto, r.own.stamp)
+	r.own.pushed = upto
+	return pages
+}
+
+// IdlePage is an empty complete page: it tells the peers that nothing was
+// consumed here, and lets the stable time move on.
+func (r *Replica) IdlePage(now Instant) *antientropy.Page {
+	r.merge.Lock()
+	defer r.merge.Unlock()
+	return &antientropy.Page{
+		Cluster: r.opts.Cluster, From: r.self, Clock: r.clock.Now(now.Wall), Run: r.runs[r.run],
+		Session: r.sessions.Add(1), FromSeq: r.own.pushed, AfterSeq: r.own.pushed,
+		Upto: r.own.pushed, Stable: r.own.stamp, Complete: true,
+	}
+}
+
+// EndFlush ends f after its batch was committed with sync, or, with an error,
+// was not: then everything in it waits for the next flush.
+func (r *Replica) EndFlush(f *Flush, now Instant, err error) {
+	r.synced.thaw()
+	if err != nil {
+		r.revert(f)
+		return
+	}
+	for i := range f.captures {
+		k := &f.captures[i]
+		r.settleMarks(&r.shards[i], k)
+	}
+	r.regs.settle(f.regs)
+	r.merge.Lock()
+	for o, v := range f.vectors {
+		if v.Seq > 0 {
+			r.durableVV[o] = v.Seq
+		}
+	}
+	r.own.tickStart = f.start
+	r.noteFlushed(f)
+	r.restamp()
+	r.flushing = nil
+	version := r.durableVV.Clone()
+	r.merge.Unlock()
+	r.feed.append(f.changes, version)
+	r.durable.Store(f.Gen)
+	r.evict(now)
+}
+
+func (r *Replica) settleMarks(sh *shard, k *capture) {
+	if len(k.marks) == 0 {
+		return
+	}
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for _, m := range k.marks {
+		var birth uint64
+		if s := m.cell.slotOf(r.run); s != nil {
+			birth = s.row.Birth
+		}
+		if birth == m.birth || m.birth == 0 {
+			m.cell.mark = max(m.cell.mark, m.mark)
+		}
+	}
+}
+
+// noteFlushed remembers when own rows were written, so that the stable time
+// can stay behind those a member has not acknowledged. The list is coarse: old
+// marks are merged, which only makes the stable time earlier.
+func (r *Replica) noteFlushed(f *Flush) {
+	n := len(r.own.unacked)
+	if n > 0 && r.own.unacked[n-1].upto == f.upto || f.upto == 0 {
+		return
+	}
+	r.own.unacked = append(r.own.unacked, flushMark{f.upto, f.start})
+	if len(r.own.unacked) > 1024 {
+		kept := r.own.unacked[:0]
+		for i := 0; i+1 < len(r.own.unacked); i += 2 {
+			kept = append(kept, flushMark{r.own.unacked[i+1].upto, r.own.unacked[i].ts})
+		}
+		if len(r.own.unacked)%2 == 1 {
+			kept = append(kept, r.own.unacked[len(r.own.unacked)-1])
+		}
+		r.own.unacked = kept
+	}
+}
+
+// restamp moves the stable time of the own run as far as it may: to the start
+// of the last completed flush, but never so far that a row some member has not
+// acknowledged could be collected.
+func (r *Replica) restamp() {
+	stamp := r.own.tickStart
+	acked := r.acks.Min(r.run, r.otherMembers())
+	for len(r.own.unacked) > 0 && r.own.unacked[0].upto <= acked {
+		r.own.unacked = r.own.unacked[1:]
+	}
+	if len(r.own.unacked) > 0 {
+		stamp = min(stamp, r.own.unacked[0].ts+r.opts.Idle.Milliseconds()-1)
+	}
+	r.own.stamp = max(r.own.stamp, stamp)
+}
+
+// revert puts everything a failed flush took back into the dirty sets.
+func (r *Replica) revert(f *Flush) {
+	r.regs.revert(f.regs)
+	r.merge.Lock()
+	for o := range f.vectors {
+		r.dirtyVectors[o] = true
+	}
+	for _, run := range f.runs {
+		r.dirtyRuns[run.Origin] = true
+	}
+	r.retired = append(r.retired, f.retired...)
+	r.flushing = nil
+	r.merge.Unlock()
+	for i := range f.captures {
+		r.revertShard(&r.shards[i], &f.captures[i])
+	}
+}
+
+func (r *Replica) revertShard(sh *shard, k *capture) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for _, m := range k.moved {
+		if s := m.cell.slotOf(m.origin); s != nil {
+			s.disk = m.disk
+		}
+	}
+	for _, m := range k.marks {
+		m.cell.markWant = max(m.cell.markWant, m.mark)
+	}
+	for _, c := range k.list {
+		r.markDirtyLocked(sh, c)
+	}
+}

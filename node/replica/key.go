@@ -1,0 +1,98 @@
+package replica
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/openclaw/clawd/crdt"
+	"github.com/openclaw/clawd/storage"
+)
+
+// placement is the part of a cell key that decides its shard: all buckets of
+// an agent share one, so that its inline buckets can be counted under a lock.
+func placement[K string | []byte](key K) K {
+	switch k := any(key).(type) {
+	case []byte:
+		i := bytes.IndexByte(k, 0)
+		if i < 0 {
+			return key
+		}
+		j := bytes.IndexByte(k[i+1:], 0)
+		if j < 0 {
+			return key
+		}
+		return key[:i+1+j]
+	case string:
+		i := strings.IndexByte(k, 0)
+		if i < 0 {
+			return key
+		}
+		j := strings.IndexByte(k[i+1:], 0)
+		if j < 0 {
+			return key
+		}
+		return key[:i+1+j]
+	}
+	return key
+}
+
+// agentControl is what operators did to an agent: a deletion starts a new
+// epoch of its buckets, a reset fills them.
+type agentControl struct {
+	epoch crdt.HLC
+	reset crdt.HLC
+}
+
+func agentName(tenant, agent string) string { return tenant + "\x00" + agent }
+
+// controlOf answers for the agent whose bucket key starts with prefix, without
+// its epoch: "tenant 0x00 agent".
+func (r *Replica) controlOf(tenantAgent string) agentControl {
+	m := r.controls.Load()
+	if m == nil || len(*m) == 0 {
+		return agentControl{}
+	}
+	return (*m)[tenantAgent]
+}
+
+// appendBucketCellKey writes the shard map's key of an agent's bucket.
+func (r *Replica) appendBucketCellKey(b []byte, tenant, agent, inline string) []byte {
+	var epoch crdt.HLC
+	if m := r.controls.Load(); m != nil && len(*m) > 0 {
+		epoch = (*m)[agentName(tenant, agent)].epoch
+	}
+	b = append(b, byte(crdt.KindBucket))
+	return crdt.BucketKey{Tenant: tenant, Agent: agent, Epoch: epoch, Inline: inline}.Append(b)
+}
+
+// applyReset brings a bucket to the newest reset known for its agent.
+func (r *Replica) applyReset(c *cell, now Instant) {
+	m := r.controls.Load()
+	if m == nil || len(*m) == 0 {
+		return
+	}
+	k, err := crdt.ParseBucketKey(c.key)
+	if err != nil {
+		return
+	}
+	if ctl := (*m)[agentName(k.Tenant, k.Agent)]; ctl.reset > c.reset {
+		c.bucket.Reset(now.Mono, c.limit)
+		c.reset = ctl.reset
+	}
+}
+
+func (r *Replica) loadMark(c *cell) error {
+	if c.policy.Limit.Durability != reserve {
+		return nil
+	}
+	hw, found, err := r.store.HighWater(c.key)
+	if err != nil || !found {
+		return err
+	}
+	if s := c.slotOf(r.run); s != nil && s.row.Birth == hw.Birth || s == nil && hw.Birth == 0 {
+		c.mark = hw.Mark
+	}
+	return nil
+}
+
+var _ storage.Cell

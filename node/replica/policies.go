@@ -1,0 +1,183 @@
+package replica
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"sync"
+
+	"github.com/openclaw/clawd/crdt"
+	"github.com/openclaw/clawd/ratelimit"
+)
+
+// policySet is one immutable state of the policies. Cells remember the set
+// they were bound under and bind again when it is replaced.
+type policySet struct {
+	table  *ratelimit.Table
+	byName map[string]versioned
+	inline sync.Map // encoded inline limit → *ratelimit.Compiled
+}
+
+type versioned struct {
+	ratelimit.Policy
+	version crdt.HLC
+}
+
+// addPolicy reads a policy's register. ok is false for one this version of clawd
+// cannot read: a newer node may have written it.
+func addPolicy(byName map[string]versioned, name string, reg crdt.Register) (ok bool) {
+	delete(byName, name)
+	if reg.Deleted {
+		return true
+	}
+	p := versioned{version: reg.Version}
+	if json.Unmarshal(reg.Value, &p.Policy) != nil || p.Validate() != nil {
+		return false
+	}
+	byName[name] = p
+	return true
+}
+
+func newPolicySet(byName map[string]versioned, def ratelimit.Policy) *policySet {
+	list := make([]ratelimit.Policy, 0, len(byName))
+	for _, name := range sortedKeys(byName) {
+		list = append(list, byName[name].Policy)
+	}
+	return &policySet{table: ratelimit.NewTable(list, def), byName: byName}
+}
+
+// of finds the policy of a bucket: the one its key carries, or the one its
+// agent's name matches.
+func (s *policySet) of(key string) *ratelimit.Compiled {
+	k, err := crdt.ParseBucketKey(key)
+	if err != nil {
+		c, _ := s.table.Lookup("")
+		return c
+	}
+	if k.Inline != "" {
+		if c := s.inlineOf(k.Inline); c != nil {
+			return c
+		}
+	}
+	c, _ := s.table.Lookup(k.Agent)
+	return c
+}
+
+// inlineOf compiles an inline policy once for all buckets that carry it.
+func (s *policySet) inlineOf(inline string) *ratelimit.Compiled {
+	if c, ok := s.inline.Load(inline); ok {
+		return c.(*ratelimit.Compiled)
+	}
+	limit, err := ratelimit.ParseInline(inline)
+	if err != nil {
+		return nil
+	}
+	c, _ := s.inline.LoadOrStore(inline, ratelimit.CompileInline(limit))
+	return c.(*ratelimit.Compiled)
+}
+
+func (s *policySet) inlineAllowed(agent string) bool {
+	c, _ := s.table.Lookup(agent)
+	return c.Policy.InlineAllowed()
+}
+
+func policyKey(name string) crdt.RegisterKey {
+	return crdt.RegisterKey{Space: crdt.SpacePolicy, Name: name}
+}
+
+// Cond decides, with the writes of this node locked out, whether a write may
+// replace the version that is there; found is false when nothing is. nil
+// allows all.
+type Cond func(have crdt.HLC, found bool) error
+
+func (c Cond) check(have crdt.Register, found bool) error {
+	if c == nil {
+		return nil
+	}
+	return c(have.Version, found)
+}
+
+// PutPolicy stores a policy for the whole cluster. It takes effect here at
+// once, elsewhere when it is learnt.
+func (r *Replica) PutPolicy(now Instant, p ratelimit.Policy, cond Cond) (version crdt.HLC, created bool, wait uint64, err error) {
+	if err := p.Validate(); err != nil {
+		return 0, false, 0, err
+	}
+	if err := crdt.ValidName(p.Name); err != nil {
+		return 0, false, 0, err
+	}
+	value, err := json.Marshal(p)
+	if err != nil {
+		return 0, false, 0, err
+	}
+	reg, wait, err := r.writeRegister(now, policyKey(p.Name), func(have crdt.Register, found bool) (crdt.Register, error) {
+		created = !found || have.Deleted
+		return crdt.Register{Value: value}, cond.check(have, !created)
+	})
+	return reg.Version, created, wait, err
+}
+
+// DeletePolicy removes a policy; its agents fall back to the next that matches.
+func (r *Replica) DeletePolicy(now Instant, name string, cond Cond) (wait uint64, err error) {
+	_, wait, err = r.writeRegister(now, policyKey(name), func(have crdt.Register, found bool) (crdt.Register, error) {
+		if !found || have.Deleted {
+			return crdt.Register{}, fmt.Errorf("policy %q: %w", name, ErrNotFound)
+		}
+		return crdt.Register{Deleted: true}, cond.check(have, true)
+	})
+	return wait, err
+}
+
+// Policy reads one policy and its version.
+func (r *Replica) Policy(name string) (ratelimit.Policy, crdt.HLC, error) {
+	set := r.policies.Load()
+	p, ok := set.byName[name]
+	if !ok {
+		return ratelimit.Policy{}, 0, fmt.Errorf("policy %q: %w", name, ErrNotFound)
+	}
+	return p.Policy, p.version, nil
+}
+
+// Policies lists policies by name, after the given one.
+func (r *Replica) Policies(prefix, after string, limit int) []ratelimit.Policy {
+	set := r.policies.Load()
+	var list []ratelimit.Policy
+	for _, name := range sortedKeys(set.byName) {
+		if name > after && len(name) >= len(prefix) && name[:len(prefix)] == prefix {
+			if list = append(list, set.byName[name].Policy); len(list) == limit {
+				break
+			}
+		}
+	}
+	return list
+}
+
+// policyChanged replaces the policy set.
+func (r *Replica) policyChanged(key crdt.RegisterKey, reg crdt.Register) {
+	byName := maps.Clone(r.policies.Load().byName)
+	if byName == nil {
+		byName = make(map[string]versioned)
+	}
+	if !addPolicy(byName, key.Name, reg) {
+		r.counters.unreadable.Add(1)
+	}
+	r.policies.Store(newPolicySet(byName, r.opts.Default))
+}
+
+// registerChanged lets the parts that follow registers know.
+func (r *Replica) registerChanged(now Instant, key string, reg crdt.Register) {
+	k, err := crdt.ParseRegisterKey(key)
+	if err != nil {
+		return
+	}
+	switch k.Space {
+	case crdt.SpacePolicy:
+		r.policyChanged(k, reg)
+	case crdt.SpaceAgent:
+		r.agentChanged(now, k, reg)
+	case crdt.SpaceMember:
+		r.memberChanged(now, k, reg)
+	case crdt.SpaceKV:
+		r.kvChanged(k, reg)
+	}
+}
