@@ -11,6 +11,8 @@ import (
 	"github.com/openclaw/clawd/api/wire"
 )
 
+const consumeTemplate = "/v1/agents/{agent}/consume"
+
 // consumer answers the hot route. answer is the whole of it on bytes: decode, decide, encode. It knows nothing of
 // net/http's requests, so that the route can be served in front of the router too, with the same behaviour.
 type consumer struct {

@@ -39,4 +39,33 @@ type Options struct {
 	// Registerer receives the request metrics; the route is labelled by its template. One registerer may serve all
 	// handlers of a node. Default: a registry nobody reads.
 	Registerer prometheus.Registerer
+	// Now is the clock request durations are taken from. Default time.Now.
+	Now func() time.Time
+}
+
+const (
+	defaultHeartbeat   = 15 * time.Second
+	defaultMaxWatchers = 1000
+)
+
+func (o Options) withDefaults() Options {
+	if o.Heartbeat <= 0 {
+		o.Heartbeat = defaultHeartbeat
+	}
+	if o.MaxWatchers <= 0 {
+		o.MaxWatchers = defaultMaxWatchers
+	}
+	if o.RequestID == nil {
+		o.RequestID = countedIDs()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Registerer == nil {
+		o.Registerer = prometheus.NewRegistry()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
 }

@@ -1,0 +1,159 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+
+	"github.com/openclaw/clawd/api/wire"
+	"github.com/openclaw/clawd/ratelimit"
+)
+
+// policies reads and writes policies.
+type policies struct {
+	read  PolicyReader
+	write PolicyWriter
+}
+
+// list answers GET /v1/policies.
+func (p policies) list(w http.ResponseWriter, r *http.Request) error {
+	q, err := query(r, pageParams...)
+	if err != nil {
+		return err
+	}
+	which, err := page(q, MaxNameBytes)
+	if err != nil {
+		return err
+	}
+	list, more, err := p.read.ListPolicies(r.Context(), which)
+	if err != nil {
+		return err
+	}
+	answer := wire.PolicyList{Policies: orEmpty(list)}
+	if more {
+		answer.Next = list[len(list)-1].Name
+	}
+	writeJSON(w, http.StatusOK, answer)
+	return nil
+}
+
+// get answers GET /v1/policies/{name}.
+func (p policies) get(w http.ResponseWriter, r *http.Request) error {
+	name, err := pathName(r, "name", MaxNameBytes)
+	if err != nil {
+		return err
+	}
+	if _, err := query(r); err != nil {
+		return err
+	}
+	policy, version, err := p.read.Policy(r.Context(), DefaultTenant, name)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("ETag", etag(version))
+	writeJSON(w, http.StatusOK, policy)
+	return nil
+}
+
+// put answers PUT /v1/policies/{name}.
+func (p policies) put(w http.ResponseWriter, r *http.Request) error {
+	name, err := pathName(r, "name", MaxNameBytes)
+	if err != nil {
+		return err
+	}
+	if _, err := query(r); err != nil {
+		return err
+	}
+	cond, err := condition(r.Header)
+	if err != nil {
+		return err
+	}
+	policy, err := readPolicy(w, r)
+	if err != nil {
+		return err
+	}
+	if policy.Name != "" && policy.Name != name {
+		return Invalid("name", "is %q, but the path says %q", policy.Name, name)
+	}
+	policy.Name = name
+	written, err := p.write.PutPolicy(r.Context(), DefaultTenant, policy, cond)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("ETag", etag(written.Version))
+	writeJSON(w, createdOr(http.StatusOK, written), policy)
+	return nil
+}
+
+// readPolicy reads a policy and validates it.
+func readPolicy(w http.ResponseWriter, r *http.Request) (policy wire.Policy, err error) {
+	var raw json.RawMessage
+	if err := readJSON(w, r, maxJSONBody, &raw, false); err != nil {
+		return policy, err
+	}
+	if err := decodeJSON(raw, &policy); err != nil {
+		return policy, decimalFault(raw, err)
+	}
+	if !bytes.HasPrefix(raw, []byte("{")) { // null leaves the policy as it was
+		return policy, Invalid("body", "must be a JSON object")
+	}
+	return policy, policy.Validate()
+}
+
+// decimalFault finds the field an error of a decimal belongs to, which encoding/json does not tell.
+func decimalFault(raw []byte, err error) error {
+	var members struct {
+		RefillRate      json.RawMessage `json:"refill_rate"`
+		IntervalSeconds json.RawMessage `json:"interval_seconds"`
+	}
+	if fieldOf(err) != "body" || json.Unmarshal(raw, &members) != nil {
+		return err
+	}
+	var d ratelimit.Decimal
+	for _, m := range []struct {
+		field string
+		text  []byte
+	}{{"refill_rate", members.RefillRate}, {"interval_seconds", members.IntervalSeconds}} {
+		if m.text != nil && d.UnmarshalJSON(m.text) != nil {
+			return Invalid(m.field, "must be a number, not negative, with at most six digits after the point")
+		}
+	}
+	return err
+}
+
+// delete answers DELETE /v1/policies/{name}.
+func (p policies) delete(w http.ResponseWriter, r *http.Request) error {
+	name, err := pathName(r, "name", MaxNameBytes)
+	if err != nil {
+		return err
+	}
+	cond, err := condition(r.Header)
+	if err != nil {
+		return err
+	}
+	if err := nothingElse(w, r); err != nil {
+		return err
+	}
+	if err := p.write.DeletePolicy(r.Context(), DefaultTenant, name, cond); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// condition reads If-Match and If-None-Match of a write.
+func condition(h http.Header) (c Condition, err error) {
+	if c.Match, err = parseTags("If-Match", h.Values("If-Match")); err != nil {
+		return c, err
+	}
+	c.NoneMatch, err = parseTags("If-None-Match", h.Values("If-None-Match"))
+	return c, err
+}
+
+// createdOr is 201 for what is new, else the given status.
+func createdOr(status int, w Written) int {
+	if w.Created {
+		return http.StatusCreated
+	}
+	return status
+}

@@ -1,0 +1,176 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gorilla/mux"
+)
+
+// route is one operation of the contract: openapi.yaml has the same templates and methods, and a test holds the two
+// together.
+type route struct {
+	method   string
+	template string
+	handle   handler
+}
+
+// handler answers one request, or returns an error before it has written anything: the error becomes a problem.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// NewPublic is the handler of the public listener: the API, and unless SeparateOperations is set health and metrics.
+func NewPublic(o Options) (http.Handler, error) {
+	if o.Public == nil {
+		return nil, errors.New("api: Options.Public is missing")
+	}
+	o = o.withDefaults()
+	b := o.Public
+	c := &consumer{limiter: b, legacy: o.LegacyHeaders}
+	a := agents{read: b, admin: b}
+	p := policies{read: b, write: b}
+	k := keys{read: b, write: b, batch: b}
+	w := newWatch(b, o)
+	cl := cluster{view: b, admin: b, backup: b}
+	// The hottest comes first, since the router looks at them in this order.
+	routes := []route{
+		{http.MethodPost, consumeTemplate, c.serve},
+		{http.MethodPost, "/v1/consume", c.serveBatch},
+		{http.MethodGet, "/v1/agents/{agent}", a.explain},
+		{http.MethodGet, "/v1/agents", a.list},
+		{http.MethodPost, "/v1/agents/{agent}/refund", a.refund},
+		{http.MethodPost, "/v1/agents/{agent}/reset", a.reset},
+		{http.MethodDelete, "/v1/agents/{agent}", a.delete},
+		{http.MethodGet, "/v1/policies", p.list},
+		{http.MethodGet, "/v1/policies/{name}", p.get},
+		{http.MethodPut, "/v1/policies/{name}", p.put},
+		{http.MethodDelete, "/v1/policies/{name}", p.delete},
+		{http.MethodGet, "/v1/kv", w.orElse(k.list)},
+		{http.MethodPost, "/v1/kv", k.serveBatch},
+		{http.MethodGet, "/v1/kv/{key}", k.get},
+		{http.MethodPut, "/v1/kv/{key}", k.put},
+		{http.MethodDelete, "/v1/kv/{key}", k.delete},
+		{http.MethodPost, "/v1/kv/{key}/increment", k.increment},
+		{http.MethodGet, "/v1/cluster", cl.get},
+		{http.MethodPost, "/v1/cluster/join", cl.join},
+		{http.MethodPost, "/v1/cluster/leave", cl.leave},
+		{http.MethodPost, "/v1/cluster/forget", cl.forget},
+		{http.MethodPost, "/v1/backup", cl.backUp},
+		{http.MethodGet, "/openapi.yaml", serveContract},
+	}
+	if !o.SeparateOperations {
+		routes = append(routes, operations(b, o)...)
+	}
+	return newServer(o, routes)
+}
+
+// NewOperations is the handler of an operations listener: health and metrics alone.
+func NewOperations(o Options) (http.Handler, error) {
+	if o.Public == nil {
+		return nil, errors.New("api: Options.Public is missing")
+	}
+	o = o.withDefaults()
+	return newServer(o, operations(o.Public, o))
+}
+
+func operations(b Health, o Options) []route {
+	h := health{b}
+	routes := []route{
+		{http.MethodGet, "/livez", h.live},
+		{http.MethodGet, "/readyz", h.ready},
+		{http.MethodGet, "/healthz", h.live}, // the name older probes ask for
+	}
+	if o.Metrics != nil {
+		routes = append(routes, route{http.MethodGet, "/metrics", func(w http.ResponseWriter, r *http.Request) error {
+			o.Metrics.ServeHTTP(w, r)
+			return nil
+		}})
+	}
+	return routes
+}
+
+// NewPeer is the handler of the peer listener. Who may connect is the listener's business; a verified client
+// certificate is passed on as the peer's name.
+func NewPeer(o Options) (http.Handler, error) {
+	if o.Peer == nil {
+		return nil, errors.New("api: Options.Peer is missing")
+	}
+	o = o.withDefaults()
+	p := peer{merger: o.Peer, source: o.Peer, auditor: o.Peer}
+	return newServer(o, []route{
+		{http.MethodPost, "/v1/merge", p.merge},
+		{http.MethodPost, "/v1/pull", p.pull},
+		{http.MethodGet, "/v1/digest", p.digest},
+		{http.MethodPost, "/v1/bucket", p.bucket},
+		{http.MethodGet, "/v1/snapshot", p.snapshot},
+	})
+}
+
+// server is a router over a table of routes, with what surrounds every handler.
+type server struct {
+	Options
+	metrics *metrics
+	router  *mux.Router
+	routes  []*mux.Route // in the order of the table
+	methods []string     // of each
+}
+
+func newServer(o Options, table []route) (*server, error) {
+	m, err := newMetrics(o.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("api: register metrics: %w", err)
+	}
+	// The router sees the path as it was sent: %2F is part of a name, and nothing is cleaned away or redirected.
+	s := &server{Options: o, metrics: m, router: mux.NewRouter().UseEncodedPath().SkipClean(true)}
+	for _, rt := range table {
+		s.routes = append(s.routes, s.router.Handle(pattern(rt.template), s.surround(rt)).Methods(rt.method))
+		s.methods = append(s.methods, rt.method)
+	}
+	s.router.NotFoundHandler = s.surround(route{template: unmatched, handle: notFound})
+	s.router.MethodNotAllowedHandler = s.surround(route{template: unmatched, handle: s.methodNotAllowed})
+	return s, nil
+}
+
+// pattern is the router's form of a template. Its parameters may be empty, so that an empty name is told from an
+// unknown route.
+func pattern(template string) string { return strings.ReplaceAll(template, "}", ":[^/]*}") }
+
+// ServeHTTP answers HEAD as GET; net/http leaves the body out.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodHead {
+		get := *r
+		get.Method = http.MethodGet
+		w, r = headWriter{w}, &get
+	}
+	s.router.ServeHTTP(w, r)
+}
+
+// headWriter marks the answer to a HEAD, for the one handler whose GET never ends.
+type headWriter struct{ http.ResponseWriter }
+
+// Unwrap is for http.ResponseController.
+func (h headWriter) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+
+func notFound(http.ResponseWriter, *http.Request) error {
+	return fmt.Errorf("%w: there is no such route; /openapi.yaml lists them", ErrNotFound)
+}
+
+// methodNotAllowed names the methods the path has.
+func (s *server) methodNotAllowed(w http.ResponseWriter, r *http.Request) error {
+	var allowed []string
+	for i, rt := range s.routes {
+		try := *r
+		try.Method = s.methods[i]
+		if rt.Match(&try, &mux.RouteMatch{}) && !slices.Contains(allowed, try.Method) {
+			allowed = append(allowed, try.Method)
+			if try.Method == http.MethodGet {
+				allowed = append(allowed, http.MethodHead)
+			}
+		}
+	}
+	slices.Sort(allowed)
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	return fmt.Errorf("%w: the path has %s", errMethod, strings.Join(allowed, ", "))
+}
