@@ -49,7 +49,7 @@ func (s *Store) backup(e checkpointer, dir string) (BackupManifest, error) {
 	if err != nil {
 		return BackupManifest{}, err
 	}
-	if err := fsys.MkdirAll(dir, dirMode); err != nil {
+	if err := makeDir(fsys, dir); err != nil {
 		return BackupManifest{}, err
 	}
 	data := fsys.PathJoin(dir, backupData)

@@ -9,7 +9,7 @@ import (
 )
 
 // fence is the file system Pebble sees. It does two things that Pebble leaves to
-// a process exit, since after a fatal error Pebble expects not to run on:
+// the exit of the process, which it expects after a fatal error:
 //
 //   - A failed write or sync of a log or manifest makes the engine failed at
 //     once, before Pebble's own reaction, a panic with a lock held.
@@ -19,21 +19,27 @@ import (
 //     that never reached the disk.
 //
 // So the directory stays as a crash at the moment of the failure leaves it.
+//
+// It also makes the name of a new manifest durable with its first sync. Pebble
+// does so only together with the marker that points to it, and a crash in between
+// may keep the marker and lose the manifest: the order of two names in one
+// directory is up to the file system.
 type fence struct {
 	vfs.FS
 	failure *failure
-}
-
-// fatalFile reports whether Pebble cannot take back a write of this file.
-func fatalFile(base string) bool {
-	return strings.HasSuffix(base, ".log") || strings.HasPrefix(base, "MANIFEST-")
 }
 
 func (f *fence) wrap(name string, file vfs.File, err error) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &fencedFile{File: file, fence: f, name: name, fatal: fatalFile(f.PathBase(name))}, nil
+	base := f.PathBase(name)
+	manifest := strings.HasPrefix(base, "MANIFEST-")
+	return &fencedFile{
+		File: file, fence: f, name: name,
+		fatal:   manifest || strings.HasSuffix(base, ".log"),
+		unnamed: manifest,
+	}, nil
 }
 
 func (f *fence) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
@@ -100,9 +106,10 @@ func (f *fence) Unwrap() vfs.FS { return f.FS }
 // fencedFile is a file open for writing. Reads and Close always pass.
 type fencedFile struct {
 	vfs.File
-	fence *fence
-	name  string
-	fatal bool
+	fence   *fence
+	name    string
+	fatal   bool // Pebble cannot take back a write of it
+	unnamed bool // its name is not durable yet; touched by its one writer only
 }
 
 func (f *fencedFile) Write(p []byte) (int, error) {
@@ -125,7 +132,12 @@ func (f *fencedFile) Sync() error {
 	if err := f.fence.failure.err(); err != nil {
 		return err
 	}
-	return f.check("sync", f.File.Sync())
+	err := f.File.Sync()
+	if err == nil && f.unnamed {
+		err = syncDir(f.fence.FS, f.fence.PathDir(f.name))
+		f.unnamed = false
+	}
+	return f.check("sync", err)
 }
 
 func (f *fencedFile) SyncData() error {

@@ -78,6 +78,34 @@ func mustBeEmpty(fsys vfs.FS, dir string) error {
 	return nil
 }
 
+// makeDir makes a directory with its parents, and makes their names durable: a
+// synced file in a directory whose name a crash takes is lost all the same.
+func makeDir(fsys vfs.FS, dir string) error {
+	var grown []string // directories that get a new name in them
+	for d := dir; ; d = fsys.PathDir(d) {
+		_, err := fsys.Stat(d)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		grown = append(grown, fsys.PathDir(d))
+		if fsys.PathDir(d) == d {
+			break
+		}
+	}
+	if err := fsys.MkdirAll(dir, dirMode); err != nil {
+		return err
+	}
+	for _, d := range grown {
+		if err := syncDir(fsys, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func writeFile(fsys vfs.FS, path string, b []byte) (err error) {
 	f, err := fsys.Create(path, vfs.WriteCategoryUnspecified)
 	if err != nil {

@@ -69,7 +69,7 @@ func openEngine(dir string, o Options) (*pebbleEngine, error) {
 // lockDir makes the directory and takes its lock.
 func lockDir(dir string, o Options) (*pebble.Lock, error) {
 	if !o.ReadOnly {
-		if err := o.FS.MkdirAll(dir, dirMode); err != nil {
+		if err := makeDir(o.FS, dir); err != nil {
 			return nil, fmt.Errorf("storage: %s: %w: %w", dir, ErrUnreadable, err)
 		}
 	}
@@ -156,5 +156,8 @@ func (e *pebbleEngine) pebbleOptions(o Options) *pebble.Options {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(bloomBits)
 	}
 	opts.WithFSDefaults() // reports a slow disk
+	if o.tune != nil {
+		o.tune(opts)
+	}
 	return opts
 }

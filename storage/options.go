@@ -3,6 +3,7 @@ package storage
 import (
 	"log/slog"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -31,6 +32,8 @@ type Options struct {
 	// ReadOnly opens an existing directory without changing it. Commits are
 	// refused.
 	ReadOnly bool
+
+	tune func(*pebble.Options) // of tests: small tables, so that all machinery runs
 }
 
 func (o Options) withDefaults() Options {

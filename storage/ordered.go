@@ -65,7 +65,8 @@ func (m *ordered) get(key []byte) (val []byte, found bool) {
 func (m *ordered) set(key, val []byte) {
 	if len(m.chunks) == 0 {
 		m.own()
-		m.chunks = append(m.chunks, &chunk{owner: m.owner})
+		m.chunks = append(m.chunks, &chunk{owner: m.owner, entries: []entry{{key, val}}})
+		return
 	}
 	at := m.find(key)
 	c := m.writable(at)

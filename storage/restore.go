@@ -46,7 +46,7 @@ func restore(fsys vfs.FS, backupDir, dataDir string) (BackupManifest, error) {
 }
 
 func copyBackup(fsys vfs.FS, m BackupManifest, from, to string) error {
-	if err := fsys.MkdirAll(to, dirMode); err != nil {
+	if err := makeDir(fsys, to); err != nil {
 		return err
 	}
 	for _, want := range m.Files {
