@@ -34,24 +34,36 @@ func TestRulesBite(t *testing.T) {
 		name, path, text string
 		want             []string // parts of the only complaint; nil = none
 	}{
-		{"crdt imports one of ours", "crdt/a.go", "package crdt\nimport " + ours + `ratelimit"`,
-			[]string{"crdt/a.go imports ratelimit; crdt may import nothing"}},
-		{"api sees the node", "api/a.go", "package api\nimport " + ours + `node"`,
-			[]string{"api may import ratelimit, rating, api/wire"}},
+		{
+			"crdt imports one of ours", "crdt/a.go", "package crdt\nimport " + ours + `ratelimit"`,
+			[]string{"crdt/a.go imports ratelimit; crdt may import nothing"},
+		},
+		{
+			"api sees the node", "api/a.go", "package api\nimport " + ours + `node"`,
+			[]string{"api may import ratelimit, rating, api/wire"},
+		},
 		{"node imports all", "node/a.go", "package node\nimport (\n" + ours + "api\"\n" + ours + "storage\"\n)", nil},
-		{"a replica reaches up", "node/replica/a.go", "package replica\nimport " + ours + `node"`,
-			[]string{"node/replica may import crdt, ratelimit, storage, node/antientropy"}},
+		{
+			"a replica reaches up", "node/replica/a.go", "package replica\nimport " + ours + `node"`,
+			[]string{"node/replica may import crdt, ratelimit, storage, node/antientropy"},
+		},
 		{"the client shares types", "client/a.go", "package client\nimport " + ours + `api/wire"`, nil},
-		{"the client takes a shortcut", "client/a.go", "package client\nimport " + ours + `api"`,
-			[]string{"client may import api/wire"}},
+		{
+			"the client takes a shortcut", "client/a.go", "package client\nimport " + ours + `api"`,
+			[]string{"client may import api/wire"},
+		},
 		{"a test may import more", "crdt/a_test.go", "package crdt_test\nimport " + ours + `storage"`, nil},
 		{"internal is free", "internal/sim/a.go", "package sim\nimport " + ours + `node/replica"`, nil},
-		{"under a build tag", "ratelimit/a.go", "//go:build never\n\npackage ratelimit\nimport " + ours + `crdt"`,
-			[]string{"ratelimit/a.go imports crdt"}},
+		{
+			"under a build tag", "ratelimit/a.go", "//go:build never\n\npackage ratelimit\nimport " + ours + `crdt"`,
+			[]string{"ratelimit/a.go imports crdt"},
+		},
 		{"a new package", "extra/a.go", "package extra", []string{"extra", "not in the table"}},
 
-		{"pebble outside of storage", "node/a.go", "package node\nimport \"github.com/cockroachdb/pebble/v2/vfs\"",
-			[]string{"node/a.go imports github.com/cockroachdb/pebble/v2/vfs", "allowed in storage"}},
+		{
+			"pebble outside of storage", "node/a.go", "package node\nimport \"github.com/cockroachdb/pebble/v2/vfs\"",
+			[]string{"node/a.go imports github.com/cockroachdb/pebble/v2/vfs", "allowed in storage"},
+		},
 		{"pebble in another's test", "node/a_test.go", "package node\nimport \"github.com/cockroachdb/pebble/v2\"", []string{"allowed in storage"}},
 		{"pebble in storage's test", "storage/a_test.go", "package storage\nimport \"github.com/cockroachdb/pebble/v2\"", nil},
 		{"serf below node", "node/replica/a.go", "package replica\nimport \"github.com/hashicorp/serf/serf\"", []string{"allowed in node"}},

@@ -26,12 +26,17 @@ func TestDescribe(t *testing.T) {
 		line            string // before Go and platform are filled in
 	}{
 		{"no modules", "", "", nil, Info{Version: "dev"}, "dev (GO, OS)"},
-		{"from a checkout", "", "", checkout,
+		{
+			"from a checkout", "", "", checkout,
 			Info{Version: "dev", Commit: revision, Time: "2026-01-02T03:04:05Z", Modified: true},
-			"dev (GO, OS, commit 0123456789ab, modified)"},
+			"dev (GO, OS, commit 0123456789ab, modified)",
+		},
 		{"as a module", "", "", recorded("v1.2.3"), Info{Version: "v1.2.3"}, "v1.2.3 (GO, OS)"},
-		{"released", "v2.0.0", "abc", recorded("v1.2.3", "vcs.revision", revision),
-			Info{Version: "v2.0.0", Commit: "abc"}, "v2.0.0 (GO, OS, commit abc)"},
+		{
+			"released", "v2.0.0", "abc", recorded("v1.2.3", "vcs.revision", revision),
+			Info{Version: "v2.0.0", Commit: "abc"},
+			"v2.0.0 (GO, OS, commit abc)",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := describe(c.version, c.commit, c.recorded)
