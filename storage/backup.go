@@ -18,7 +18,7 @@ func (e *pebbleEngine) checkpoint(dir string) error {
 	if err := e.usable(); err != nil {
 		return err
 	}
-	err := e.guard(func() error { return e.db.Checkpoint(dir, pebble.WithFlushedWAL()) })
+	err := e.db.Checkpoint(dir, pebble.WithFlushedWAL())
 	return firstError(e.failure.err(), err)
 }
 

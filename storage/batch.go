@@ -143,9 +143,20 @@ func (b *Batch) PutCurrentRun(r crdt.Run) {
 	b.putMeta(currentRunKey, appendRun(b.value[:0], r))
 }
 
+// PutCollected remembers that the rows of a dead run were collected: whatever
+// still arrives of it is old.
+func (b *Batch) PutCollected(origin crdt.Origin) {
+	b.putNumbered(collectedSpace, uint64(origin), appendMarker(b.value[:0]))
+}
+
+// DeleteCollected ends that memory.
+func (b *Batch) DeleteCollected(origin crdt.Origin) {
+	b.deleteNumbered(collectedSpace, uint64(origin))
+}
+
 // PutForgotten remembers, for ever, that node may not come back under its id.
 func (b *Batch) PutForgotten(node crdt.NodeID) {
-	b.putNumbered(forgottenSpace, uint64(node), appendForgotten(b.value[:0]))
+	b.putNumbered(forgottenSpace, uint64(node), appendMarker(b.value[:0]))
 }
 
 func (b *Batch) putSelf(s Self) { b.putMeta(selfKey, s.append(b.value[:0])) }

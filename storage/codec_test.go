@@ -114,7 +114,7 @@ func FuzzValuesDecode(f *testing.F) {
 		case 4:
 			_, _, _ = decodeSelf(sealed)
 		case 5:
-			_ = decodeForgotten(sealed)
+			_ = decodeMarker(sealed)
 		case 6:
 			_, _, _ = decodeIndex(payload)
 		}

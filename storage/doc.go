@@ -16,7 +16,8 @@
 //
 // It joins nothing and decides nothing: which rows exist, which are collected
 // and when a run is sealed is its caller's business. It starts no goroutine of
-// its own and reads no clock (Pebble does both). It never kills the process.
+// its own and reads no clock to decide anything (Pebble does both). A failing disk
+// never ends the process.
 //
 // # Concurrency
 //

@@ -25,8 +25,24 @@ func (l pebbleLog) Errorf(format string, args ...any) {
 }
 
 func (l pebbleLog) Fatalf(format string, args ...any) {
-	l.failure.set(fmt.Errorf(format, args...)) //nolint:err113 // Pebble hands over text only
+	text := fmt.Sprintf(format, args...)
+	for _, arg := range args {
+		if err, ok := arg.(error); ok {
+			l.failure.set(fatalError{text, err})
+			return
+		}
+	}
+	l.failure.set(fatalError{text, nil})
 }
+
+// fatalError is what Pebble's Fatalf said, and the error in it if there is one.
+type fatalError struct {
+	text  string
+	cause error
+}
+
+func (e fatalError) Error() string { return e.text }
+func (e fatalError) Unwrap() error { return e.cause }
 
 // events counts what Pebble's listener reports and its metrics do not hold.
 type events struct {
@@ -35,7 +51,13 @@ type events struct {
 	stallStart     atomic.Int64 // unix ns, 0 = writes flow
 	slow           atomic.Uint64
 	backgroundErrs atomic.Uint64
+	lastErr        atomic.Int64               // unix ns of the last background error
 	waiter         atomic.Pointer[chan error] // of awaitBackgroundError
+}
+
+// failing reports whether background work has just failed.
+func (e *events) failing() bool {
+	return time.Now().UnixNano()-e.lastErr.Load() < int64(time.Second)
 }
 
 // awaitBackgroundError returns a channel that gets the next background error.
@@ -49,6 +71,7 @@ func (e *events) listener(logger *slog.Logger, f *failure, dir string) *pebble.E
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
 			e.backgroundErrs.Add(1)
+			e.lastErr.Store(time.Now().UnixNano())
 			if c := e.waiter.Swap(nil); c != nil {
 				*c <- err
 			}

@@ -72,7 +72,7 @@ func TestValuesGolden(t *testing.T) {
 		hexLine("vector", Vector{Seq: 300, Stable: 1_700_000_000_000}.append(nil)),
 		hexLine("high-water", HighWater{Birth: 3, Mark: 1_000_000}.append(nil)),
 		hexLine("self", Self{Node: 8, Cluster: "main", CreatedMS: 1000}.append(nil)),
-		hexLine("forgotten", appendForgotten(nil)),
+		hexLine("forgotten", appendMarker(nil)),
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 //	h/ <escaped bucket key>   own high-water mark
 //	m/self  m/run             this node, its present run
 //	m/forgotten/ <node>       a node that may never come back
+//	m/collected/ <run>        a dead run whose rows were collected
 //	o/ <run>                  a run's descriptor
 //	r/ <escaped register key> register
 //	s/ <run> <seq>            by-seq index
@@ -36,6 +37,7 @@ const (
 	selfKey        = metaSpace + "self"
 	currentRunKey  = metaSpace + "run"
 	forgottenSpace = metaSpace + "forgotten/"
+	collectedSpace = metaSpace + "collected/"
 )
 
 const (

@@ -47,7 +47,7 @@ func (e *pebbleEngine) metrics() Metrics {
 	}
 	if err := e.usable(); err != nil {
 		m.Failed = e.failure.err() != nil
-		return m // a wedged Pebble would never answer
+		return m
 	}
 	p := e.db.Metrics()
 	m.DiskBytes = p.DiskSpaceUsage()

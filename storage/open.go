@@ -48,6 +48,9 @@ func OpenPebble(dir string, o Options) (*Store, error) {
 }
 
 func openEngine(dir string, o Options) (*pebbleEngine, error) {
+	if dir = o.FS.PathJoin(dir); dir == "" { // cleaned, for the fence compares names
+		dir = "."
+	}
 	lock, err := lockDir(dir, o)
 	if err != nil {
 		return nil, err
@@ -142,7 +145,7 @@ func (e *pebbleEngine) pebbleOptions(o Options) *pebble.Options {
 		Cache:                       pebble.NewCache(o.CacheBytes),
 		CompactionConcurrencyRange:  func() (int, int) { return 1, maxCompactions },
 		EventListener:               e.events.listener(o.Logger, e.failure, e.dir),
-		FS:                          &fence{FS: vfs.OnDiskFull(o.FS, onFull), failure: e.failure},
+		FS:                          &fence{FS: vfs.OnDiskFull(o.FS, onFull), dir: e.dir, failure: e.failure, events: e.events},
 		FormatMajorVersion:          formatVersion,
 		L0StopWritesThreshold:       l0Stop,
 		Lock:                        e.lock,

@@ -18,7 +18,6 @@ type pebbleEngine struct {
 	failure  *failure
 	events   *events
 	closed   atomic.Bool
-	wedged   atomic.Bool // Pebble panicked in a commit and holds its locks for ever
 }
 
 var _ Engine = (*pebbleEngine)(nil)
@@ -95,30 +94,15 @@ func (e *pebbleEngine) Apply(b *Batch, sync bool) error {
 	if sync {
 		opts = pebble.Sync
 	}
-	err = e.guard(func() error {
-		if b.Len() == 0 {
-			return e.db.LogData(nil, opts) // Pebble skips empty batches, synced ones too
-		}
-		return e.apply(b, repr, opts)
-	})
+	if b.Len() == 0 {
+		err = e.db.LogData(nil, opts) // Pebble skips empty batches, synced ones too
+	} else {
+		err = e.apply(b, repr, opts)
+	}
 	if err != nil {
 		e.failure.set(fmt.Errorf("%s: commit: %w", e.dir, err))
 	}
-	// A failed commit is not an error of Apply in Pebble, but fatal (see pebbleLog).
-	return e.failure.err()
-}
-
-// guard runs a commit. Pebble panics in one when its log has failed under an
-// earlier, unsynced one, and keeps its locks: nothing may call it any more.
-func (e *pebbleEngine) guard(commit func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			e.wedged.Store(true)
-			e.failure.set(fmt.Errorf("%s: commit: %v", e.dir, r))
-			err = e.failure.err()
-		}
-	}()
-	return commit()
+	return e.failure.err() // Pebble itself does not know that its log has failed: see fence
 }
 
 // apply hands the buffer of b to Pebble without a copy. A batch made by Pebble
@@ -143,16 +127,13 @@ func (e *pebbleEngine) Snapshot() (Snapshot, error) {
 }
 
 // Close writes out the memory table, so that the log is empty and damage to it
-// cannot hide, and releases the directory. A failed engine is let go of as it
-// is; the directory of a wedged one stays locked until the process ends.
+// cannot hide, and releases the directory. The directory of a failed engine is
+// left as it is.
 func (e *pebbleEngine) Close() error {
 	if e.closed.Swap(true) {
 		return fmt.Errorf("storage: %s: %w", e.dir, ErrClosed)
 	}
 	failed := e.failure.err()
-	if e.wedged.Load() {
-		return failed
-	}
 	var flushErr error
 	if failed == nil && !e.readOnly {
 		flushErr = e.flush()

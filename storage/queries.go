@@ -162,7 +162,7 @@ func (q Queries) Vectors() (map[crdt.Origin]Vector, error) {
 // Forgotten returns the nodes that may never come back.
 func (q Queries) Forgotten() (map[crdt.NodeID]struct{}, error) {
 	return numbered[crdt.NodeID](q, forgottenSpace, func(b []byte) (struct{}, error) {
-		return struct{}{}, decodeForgotten(b)
+		return struct{}{}, decodeMarker(b)
 	})
 }
 
@@ -184,6 +184,13 @@ func numbered[K ~uint64, V any](q Queries, space string, decode func([]byte) (V,
 		return nil, err
 	}
 	return all, nil
+}
+
+// Collected lists the dead runs whose rows were collected.
+func (q Queries) Collected() (map[crdt.Origin]struct{}, error) {
+	return numbered[crdt.Origin](q, collectedSpace, func(b []byte) (struct{}, error) {
+		return struct{}{}, decodeMarker(b)
+	})
 }
 
 // Index visits what origin wrote after seq afterSeq, ascending by seq. Each slot

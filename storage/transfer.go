@@ -29,7 +29,7 @@ const (
 
 // transferSpaces are sent in this order: the vectors last, so that a receiver
 // that stops short knows less, not more, than it has.
-var transferSpaces = []string{cellSpace, registerSpace, indexSpace, runSpace, vectorSpace}
+var transferSpaces = []string{cellSpace, registerSpace, indexSpace, collectedSpace, runSpace, vectorSpace}
 
 // Export writes everything of v that another node can begin with.
 func Export(v *View, w io.Writer) error {

@@ -21,7 +21,7 @@ const (
 	vectorVersion    = 1
 	highWaterVersion = 1
 	selfVersion      = 1
-	forgottenVersion = 1
+	markerVersion    = 1
 )
 
 // maxClusterBytes bounds the cluster's name.
@@ -128,10 +128,10 @@ func decodeRun(b []byte) (r crdt.Run, err error) {
 	return r, d.End()
 }
 
-func appendForgotten(b []byte) []byte { return crdt.Seal(append(b, forgottenVersion), len(b)) }
+func appendMarker(b []byte) []byte { return crdt.Seal(append(b, markerVersion), len(b)) }
 
-func decodeForgotten(b []byte) error {
-	d, err := crdt.Open(b, forgottenVersion)
+func decodeMarker(b []byte) error {
+	d, err := crdt.Open(b, markerVersion)
 	if err != nil {
 		return err
 	}
