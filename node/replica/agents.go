@@ -355,10 +355,11 @@ func (r *Replica) superseded(e *crdt.Entry) bool {
 
 // Summary is one line of an agent listing.
 type Summary struct {
-	Agent string
-	Total crdt.Total
-	Level int64 // of the configured bucket, µtok
-	Limit int64
+	Agent  string
+	Policy string // name of the configured bucket's
+	Total  crdt.Total
+	Level  int64 // of the configured bucket, µtok
+	Limit  int64
 }
 
 // Agents lists the agents after the given name, in order, up to limit.
@@ -374,7 +375,7 @@ func (r *Replica) Agents(now Instant, tenant, prefix, after string, limit int) (
 			return nil, err
 		}
 		b := v.Buckets[0]
-		list = append(list, Summary{Agent: name, Total: v.Total, Level: b.Level, Limit: b.Decision.Capacity})
+		list = append(list, Summary{Agent: name, Policy: b.Policy.Name, Total: v.Total, Level: b.Level, Limit: b.Decision.Capacity})
 	}
 	return list, nil
 }

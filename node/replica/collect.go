@@ -256,6 +256,7 @@ func (r *Replica) takeRetired(f *Flush, now Instant) {
 	for _, o := range r.retired {
 		f.Batch.DeleteIndexRange(o)
 		f.Batch.DeleteVector(o)
+		f.Batch.PutCollected(o)
 		f.retired = append(f.retired, o)
 		r.recv.Forget(o)
 		delete(r.durableVV, o)
@@ -267,6 +268,7 @@ func (r *Replica) takeRetired(f *Flush, now Instant) {
 		run := r.runs[o]
 		if r.collected[o] && now.Wall > run.SealedAt+r.opts.ForgetAfter.Milliseconds() {
 			f.Batch.DeleteRun(o)
+			f.Batch.DeleteCollected(o)
 			delete(r.runs, o)
 			delete(r.dirtyRuns, o)
 			delete(r.collected, o)

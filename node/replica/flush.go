@@ -80,7 +80,8 @@ func (r *Replica) swapDirty(now Instant) *Flush {
 	f := &Flush{Gen: r.epoch.Load(), Batch: storage.NewBatch(), PushEarly: true}
 	r.own.clock = max(r.own.clock, now.Wall)
 	f.start = r.own.clock
-	seq := r.own.seq
+	f.regs = r.regs.take()
+	seq := r.regs.number(f.regs, r.run, r.own.seq) // before the rows: a peer learns a policy before what it governs
 	for i := range r.shards {
 		sh, k := &r.shards[i], &f.captures[i]
 		*k = capture{epoch: f.Gen, base: seq, now: now, ts: f.start, stamp: r.own.stamp, list: sh.dirty}
@@ -89,11 +90,9 @@ func (r *Replica) swapDirty(now Instant) *Flush {
 		sh.taken = k
 	}
 	r.epoch.Store(f.Gen + 1)
-	f.regs = r.regs.take()
 	for i := range r.shards {
 		r.shards[i].mu.Unlock()
 	}
-	seq = r.regs.number(f.regs, r.run, seq)
 	f.upto, r.own.seq = seq, seq
 	f.vectors = r.takeVectors(f.upto)
 	f.runs = r.takeRuns(seq > 0)

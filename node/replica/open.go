@@ -71,14 +71,18 @@ func (r *Replica) loadRuns(now Instant) error {
 	if err != nil {
 		return err
 	}
+	collected, err := r.store.Collected()
+	if err != nil {
+		return err
+	}
 	r.merge.Lock()
 	defer r.merge.Unlock()
 	for o, run := range runs {
 		r.runs[o] = run
 		r.clock.Observe(run.Started, now.Wall)
-		if _, has := vectors[o]; !has && run.Sealed() {
-			r.collected[o] = true
-		}
+	}
+	for o := range collected {
+		r.collected[o] = true
 	}
 	started := r.clock.Now(now.Wall)
 	for _, run := range runs {
