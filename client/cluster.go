@@ -15,6 +15,7 @@ type (
 	Member      = wire.Member
 	Forgotten   = wire.ForgetResponse
 	HealthInfo  = wire.Health
+	HealthCheck = wire.HealthCheck
 	BackupInfo  = wire.BackupResponse
 )
 

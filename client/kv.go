@@ -19,6 +19,7 @@ type (
 	KeyList     = wire.KeyList
 	KVOperation = wire.KVOperation
 	KVResult    = wire.KVResult
+	Value       = wire.Value
 )
 
 // KV is the store: registers (the last writer wins) and counters, both

@@ -3,14 +3,12 @@ package main
 import (
 	"context"
 	"net/url"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/openclaw/clawd/client"
 	"github.com/openclaw/clawd/node"
-	"github.com/openclaw/clawd/storage"
 )
 
 func (c *cli) backupCommand() *cobra.Command {
@@ -63,7 +61,7 @@ empty. Start the node afterwards; it catches up with its peers by itself.`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			c.dataDir = dataDir
-			if err := restore(args[0], dataDir); err != nil {
+			if err := node.Restore(args[0], dataDir); err != nil {
 				return err
 			}
 			return c.done(map[string]any{"backup": args[0], "data_dir": dataDir}, "restored  %s  from %s", dataDir, args[0])
@@ -71,13 +69,4 @@ empty. Start the node afterwards; it catches up with its peers by itself.`,
 	})
 	cmd.Flags().StringVar(&dataDir, "data-dir", node.DefaultDataDir, "directory to fill")
 	return cmd
-}
-
-// restore fills the store's part of a data directory.
-func restore(backup, dataDir string) error {
-	if err := os.MkdirAll(dataDir, 0o700); err != nil {
-		return err
-	}
-	_, err := storage.Restore(backup, filepath.Join(dataDir, "store"))
-	return err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/openclaw/clawd/client"
+	"github.com/openclaw/clawd/internal/buildinfo"
 )
 
 // defaultAddr is the node an operator's verb asks when told nothing.
@@ -55,7 +56,7 @@ Exit codes: 0 ok, 1 error, 2 wrong usage or configuration, 3 denied.`,
 		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
 			c.started = true
 		},
-		Version:               buildVersion().Version,
+		Version:               buildinfo.Get().Version,
 		DisableFlagsInUseLine: true,
 		Args:                  cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -176,7 +177,7 @@ func (c *cli) client() (*client.Client, error) {
 	cl, err := client.New(c.addr, client.Options{
 		APIKey:    os.Getenv("OPENCLAW_API_KEY"),
 		Timeout:   c.timeout,
-		UserAgent: "clawd/" + buildVersion().Version,
+		UserAgent: "clawd/" + buildinfo.Get().Version,
 	})
 	if err != nil {
 		return nil, usageError{err}

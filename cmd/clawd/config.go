@@ -150,6 +150,9 @@ func (c *config) apply(key string, value any) error {
 		return fmt.Errorf("unknown key %q%s", key, c.suggest(key))
 	}
 	f := c.flags.Lookup(name)
+	if f.Changed {
+		return nil // given on the command line, and parsed there
+	}
 	if list, ok := f.Value.(pflag.SliceValue); ok {
 		texts, err := texts(value)
 		if err == nil {

@@ -95,8 +95,8 @@ func (c *cli) showDecision(d client.Decision) error {
 			verdict = c.colourful("denied", red)
 			wait = ", retry in " + span(d.RetryAfterMS)
 		}
-		_, err := fmt.Fprintf(w, "%s  %s  %d tokens, %d of %d left%s\n",
-			verdict, printable(d.Agent), d.Tokens, d.Remaining, d.Limit, wait)
+		_, err := fmt.Fprintf(w, "%s  %s  %s, %d of %d left%s\n",
+			verdict, printable(d.Agent), tokens(d.Tokens), d.Remaining, d.Limit, wait)
 		return err
 	})
 	if err == nil && !d.Allowed {
@@ -144,9 +144,9 @@ func (c *cli) peekCommand() *cobra.Command {
 func (c *cli) explainAgent(a client.Agent, asked int64) error {
 	if a.WouldAllow != nil {
 		if *a.WouldAllow {
-			c.say("%d tokens would be %s", asked, c.colourful("allowed", green))
+			c.say("%s would be %s", tokens(asked), c.colourful("allowed", green))
 		} else {
-			c.say("%d tokens would be %s, retry in %s", asked, c.colourful("denied", red), span(a.RetryAfterMS))
+			c.say("%s would be %s, retry in %s", tokens(asked), c.colourful("denied", red), span(a.RetryAfterMS))
 		}
 	}
 	policy := policyValue{a.Policy}
@@ -221,4 +221,11 @@ func (c *cli) resetCommand() *cobra.Command {
 			return c.done(map[string]any{"agent": args[0], "reset": true}, "reset  %s", printable(args[0]))
 		}),
 	})
+}
+
+func tokens(n int64) string {
+	if n == 1 {
+		return "1 token"
+	}
+	return itoa(n) + " tokens"
 }

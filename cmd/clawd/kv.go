@@ -7,12 +7,13 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
-	"github.com/openclaw/clawd/api/wire"
 	"github.com/openclaw/clawd/client"
 )
 
@@ -52,9 +53,9 @@ func (c *cli) kvGetCommand() *cobra.Command {
 
 // entryDocument is the JSON form of an entry, that of a listing with values.
 func entryDocument(key string, e client.Entry) client.KeyInfo {
-	info := client.KeyInfo{Key: key, Kind: wire.KindRegister, ETag: e.ETag}
+	info := client.KeyInfo{Key: key, Kind: client.KindRegister, ETag: e.ETag}
 	if e.Counter != nil {
-		info.Kind = wire.KindCounter
+		info.Kind = client.KindCounter
 		info.Value.Counter = e.Counter
 		return info
 	}
@@ -123,7 +124,7 @@ func (c *cli) readValue(args []string, path string) ([]byte, error) {
 		return nil, usagef("kv put needs a value: as an argument, by --file, or on standard input")
 	}
 	// One byte more than fits lets the node say that it is too long.
-	return io.ReadAll(io.LimitReader(c.stdin, wire.MaxValueBytes+1))
+	return io.ReadAll(io.LimitReader(c.stdin, client.MaxValueBytes+1))
 }
 
 func (c *cli) kvIncrCommand() *cobra.Command {
@@ -174,34 +175,48 @@ func (c *cli) kvDelCommand() *cobra.Command {
 }
 
 func (c *cli) kvListCommand() *cobra.Command {
-	var p paging
+	var (
+		p      paging
+		values bool
+	)
 	cmd := c.verb(&cobra.Command{
 		Use:   "list [PREFIX]",
 		Short: "List keys by name",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: c.ask(func(ctx context.Context, cl *client.Client, args []string) error {
-			l, err := cl.KV.List(ctx, p.options(args))
+			l, err := cl.KV.List(ctx, client.KeyListOptions{ListOptions: p.options(args), Values: values})
 			if err != nil {
 				return err
 			}
 			return c.show(l, func(io.Writer) error {
 				defer c.more(l.Next)
-				return c.showTable(keyTable(l.Keys))
+				return c.showTable(keyTable(l.Keys, values))
 			})
 		}),
 	})
 	p.flags(cmd)
+	cmd.Flags().BoolVar(&values, "values", false, "with the contents")
 	return cmd
 }
 
-func keyTable(keys []client.KeyInfo) *table {
-	t := newTable("key", "kind", "size", "content type", "etag", "expires")
+func keyTable(keys []client.KeyInfo, values bool) *table {
+	t := newTable("key", "kind", "size", "content type", "etag", "expires", "value")
+	if !values {
+		t.header = t.header[:len(t.header)-1]
+	}
 	for _, k := range keys {
 		bytes := itoa(int64(k.Size))
-		if k.Kind == wire.KindCounter {
+		if k.Kind == client.KindCounter {
 			bytes = "-"
 		}
-		t.add(text(k.Key), text(k.Kind), num(bytes), text(orElse(k.ContentType, "-")), text(orElse(k.ETag, "-")), text(orElse(k.ExpiresAt, "-")))
+		row := []cell{
+			text(k.Key), text(k.Kind), num(bytes), text(orElse(k.ContentType, "-")),
+			text(orElse(k.ETag, "-")), text(orElse(k.ExpiresAt, "-")),
+		}
+		if values {
+			row = append(row, cell{text: shortValue(k.Value, k.ContentType)})
+		}
+		t.add(row...)
 	}
 	return t
 }
@@ -222,6 +237,8 @@ change and line.`,
 			if len(args) > 0 {
 				o.Prefix = args[0]
 			}
+			begun := sync.OnceFunc(func() { fmt.Fprintln(c.stderr, "watching") })
+			o.Opened = func(string) { begun() }
 			seen := 0
 			for e, err := range cl.KV.Watch(ctx, o) {
 				if err != nil {
@@ -249,7 +266,11 @@ func (c *cli) showEvent(e client.Event) error {
 		return c.showJSON(e)
 	}
 	verb := c.colourful(fmt.Sprintf("%-6s", e.Type), eventColours[e.Type])
-	_, err := fmt.Fprintf(c.stdout, "%s  %s%s\n", verb, printable(e.Key), eventValue(e))
+	line := verb + "  " + printable(e.Key)
+	if value := shortValue(e.Value, e.ContentType); value != "" {
+		line += "  " + value
+	}
+	_, err := fmt.Fprintln(c.stdout, line)
 	return err
 }
 
@@ -257,21 +278,20 @@ var eventColours = map[string]colour{
 	client.EventPut: green, client.EventDelete: red, client.EventReset: yellow,
 }
 
-// shownValue is how much of a value a line of watch shows.
+// shownValue is how many bytes of a value a line shows.
 const shownValue = 80
 
-func eventValue(e client.Event) string {
+// shortValue shows a content on one line.
+func shortValue(v client.Value, contentType string) string {
 	switch {
-	case e.Counter != nil:
-		return "  " + itoa(*e.Counter)
-	case e.Text != nil:
-		s := *e.Text
-		if len(s) > shownValue {
-			s = s[:shownValue] + "…"
-		}
-		return "  " + printable(s)
-	case e.Base64 != nil:
-		return "  (" + e.ContentType + ")"
+	case v.Counter != nil:
+		return itoa(*v.Counter)
+	case v.Text != nil && len(*v.Text) > shownValue:
+		return printable(strings.ToValidUTF8((*v.Text)[:shownValue], "")) + "…"
+	case v.Text != nil:
+		return printable(*v.Text)
+	case v.Base64 != nil:
+		return "(" + contentType + ")"
 	}
 	return ""
 }

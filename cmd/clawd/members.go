@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/openclaw/clawd/api/wire"
 	"github.com/openclaw/clawd/client"
 )
 
@@ -41,7 +40,7 @@ func (c *cli) membersListCommand(use string) *cobra.Command {
 }
 
 var stateColours = map[string]colour{
-	wire.StateReady: green, wire.StateJoining: yellow, wire.StateLeaving: yellow, wire.StateFailed: red, wire.StateLeft: faint,
+	client.StateReady: green, client.StateJoining: yellow, client.StateLeaving: yellow, client.StateFailed: red, client.StateLeft: faint,
 }
 
 // memberTable marks the asked node with a star.
@@ -71,7 +70,7 @@ func (c *cli) membersJoinCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.done(wire.JoinResponse{Joined: n}, "joined  %d of %d answered", n, len(args))
+			return c.done(map[string]any{"joined": n}, "joined  %d of %d answered", n, len(args))
 		}),
 	})
 }
@@ -84,7 +83,7 @@ func (c *cli) membersLeaveCommand() *cobra.Command {
 			if err := cl.Cluster.Leave(ctx); err != nil {
 				return err
 			}
-			return c.done(wire.LeaveResponse{State: wire.StateLeaving}, "leaving  %s", cl.BaseURL())
+			return c.done(map[string]any{"state": client.StateLeaving}, "leaving  %s", cl.BaseURL())
 		}),
 	})
 }
@@ -134,17 +133,18 @@ func (c *cli) statusCommand() *cobra.Command {
 }
 
 var healthColours = map[string]colour{
-	wire.HealthOK: green, wire.HealthDegraded: yellow, wire.HealthFailed: red,
+	client.HealthOK: green, client.HealthDegraded: yellow, client.HealthFailed: red,
 }
 
 func (c *cli) writeStatus(w io.Writer, s status) error {
-	fmt.Fprintf(w, "%s at %s, cluster %s: %s\n\n", printable(s.Cluster.Self), s.Addr, printable(s.Cluster.Name),
+	fmt.Fprintf(w, "%s at %s, cluster %s: %s\n", printable(s.Cluster.Self), s.Addr, printable(s.Cluster.Name),
 		c.colourful(s.Health.Status, healthColours[s.Health.Status]))
 	for _, check := range s.Health.Checks {
-		if check.Status != wire.HealthOK {
+		if check.Status != client.HealthOK {
 			fmt.Fprintf(w, "%s  %s: %s\n", c.colourful(check.Status, healthColours[check.Status]), check.Name, printable(check.Detail))
 		}
 	}
+	fmt.Fprintln(w)
 	return c.showTable(memberTable(s.Cluster))
 }
 

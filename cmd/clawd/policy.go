@@ -167,14 +167,8 @@ func policyItems(doc any) []any {
 
 func parsePolicy(item any) (client.Policy, error) {
 	var p client.Policy
-	asJSON, err := json.Marshal(item)
-	if err != nil {
+	if err := decodePolicy(item, &p); err != nil {
 		return p, err
-	}
-	dec := json.NewDecoder(bytes.NewReader(asJSON))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&p); err != nil {
-		return p, plainJSON(err)
 	}
 	if p.Name == "" {
 		return p, errors.New("name is missing")
@@ -183,6 +177,21 @@ func parsePolicy(item any) (client.Policy, error) {
 		return p, fmt.Errorf("%q: %w", p.Name, err)
 	}
 	return p, nil
+}
+
+// decodePolicy reads what has the JSON form of a policy, and refuses members a
+// policy does not have.
+func decodePolicy(item any, p *client.Policy) error {
+	asJSON, err := json.Marshal(item)
+	if err != nil {
+		return err
+	}
+	dec := json.NewDecoder(bytes.NewReader(asJSON))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(p); err != nil {
+		return plainJSON(err)
+	}
+	return nil
 }
 
 // plainJSON says a decoding error without the names of Go types.

@@ -1,20 +1,19 @@
 package main
 
 import (
-	"errors"
+	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/openclaw/clawd/ratelimit"
+	"github.com/openclaw/clawd/client"
 )
 
 // policyValue is a policy as a flag writes it: "1000/1h" (capacity, refilled
 // once an hour), or members of the JSON form as key=value, or both, the later
 // winning: "1000/1h,capacity=5000".
-type policyValue struct{ policy ratelimit.Policy }
+type policyValue struct{ policy client.Policy }
 
 // Type implements pflag.Value.
 func (v *policyValue) Type() string { return "policy" }
@@ -22,7 +21,7 @@ func (v *policyValue) Type() string { return "policy" }
 // String writes the short form, and the members it cannot say.
 func (v *policyValue) String() string {
 	p := v.policy
-	if p.Capacity == 0 {
+	if p.Capacity == 0 && p.RefillRate == 0 {
 		return ""
 	}
 	parts := []string{p.RefillRate.String() + "/" + interval(p.IntervalSeconds)}
@@ -44,105 +43,56 @@ func (v *policyValue) String() string {
 	return strings.Join(parts, ",")
 }
 
-// Set parses s over an empty policy; it does not validate the numbers.
+// Set parses s over an empty policy; it does not validate the numbers. The
+// parts become members of the JSON form, whose decoder knows their types.
 func (v *policyValue) Set(s string) error {
-	p := ratelimit.Policy{Name: v.policy.Name}
-	for _, part := range strings.Split(s, ",") {
+	members := map[string]json.RawMessage{}
+	for part := range strings.SplitSeq(s, ",") {
 		part = strings.TrimSpace(part)
-		key, value, isPair := strings.Cut(part, "=")
-		var err error
-		if isPair {
-			err = setMember(&p, key, value)
-		} else {
-			err = setShort(&p, part)
+		if key, value, isPair := strings.Cut(part, "="); isPair {
+			members[strings.TrimSpace(key)] = scalar(strings.TrimSpace(value))
+			continue
 		}
-		if err != nil {
+		if err := shortForm(part, members); err != nil {
 			return err
 		}
 	}
+	p := client.Policy{}
+	if err := decodePolicy(members, &p); err != nil {
+		return err
+	}
+	p.Name = orElse(p.Name, v.policy.Name)
 	v.policy = p
 	return nil
 }
 
-// setShort reads "1000/1h".
-func setShort(p *ratelimit.Policy, s string) error {
+// shortForm reads "1000/1h".
+func shortForm(s string, members map[string]json.RawMessage) error {
 	amount, per, ok := strings.Cut(s, "/")
 	if !ok {
 		return fmt.Errorf("%q: want tokens per interval such as 1000/1h, or key=value", s)
-	}
-	if err := setMember(p, "capacity", amount); err != nil {
-		return err
-	}
-	if err := setMember(p, "refill_rate", amount); err != nil {
-		return err
 	}
 	seconds, err := parseInterval(per)
 	if err != nil {
 		return err
 	}
-	p.IntervalSeconds = seconds
-	return nil
-}
-
-// policyMembers sets one member of a policy from its text.
-var policyMembers = map[string]func(p *ratelimit.Policy, value string) error{
-	"capacity": func(p *ratelimit.Policy, value string) (err error) {
-		p.Capacity, err = wholeTokens(value)
-		return err
-	},
-	"refill_rate": func(p *ratelimit.Policy, value string) (err error) {
-		p.RefillRate, err = ratelimit.ParseDecimal(value)
-		return err
-	},
-	"interval_seconds": func(p *ratelimit.Policy, value string) (err error) {
-		p.IntervalSeconds, err = ratelimit.ParseDecimal(value)
-		return err
-	},
-	"durability": func(p *ratelimit.Policy, value string) error {
-		p.Durability = ratelimit.Durability(value)
-		return nil
-	},
-	"floor": func(p *ratelimit.Policy, value string) error {
-		n, err := wholeTokens(value)
-		p.Floor = &n
-		return err
-	},
-	"allow_inline": func(p *ratelimit.Policy, value string) error {
-		b, err := strconv.ParseBool(value)
-		if err != nil {
-			return fmt.Errorf("%q is not true or false", value)
-		}
-		p.AllowInline = &b
-		return nil
-	},
-	"minority": func(p *ratelimit.Policy, value string) error {
-		p.Minority = value
-		return nil
-	},
-}
-
-func setMember(p *ratelimit.Policy, key, value string) error {
-	set, ok := policyMembers[key]
-	if !ok {
-		known := make([]string, 0, len(policyMembers))
-		for k := range policyMembers {
-			known = append(known, k)
-		}
-		slices.Sort(known)
-		return fmt.Errorf("a policy has no %q; it has %s", key, strings.Join(known, ", "))
-	}
-	if err := set(p, strings.TrimSpace(value)); err != nil {
-		return fmt.Errorf("%s: %w", key, err)
+	members["refill_rate"] = scalar(amount)
+	members["interval_seconds"] = json.RawMessage(seconds)
+	// Half a token is a rate but no capacity: that has to be said as well.
+	if _, err := strconv.ParseInt(amount, 10, 64); err == nil {
+		members["capacity"] = scalar(amount)
 	}
 	return nil
 }
 
-func wholeTokens(s string) (int64, error) {
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("%q is not a whole number of tokens", s)
+// scalar is a number or a truth value as it is, and anything else a string.
+func scalar(s string) json.RawMessage {
+	if json.Valid([]byte(s)) && !strings.ContainsAny(s, `"{[`) && s != "null" {
+		return json.RawMessage(s)
 	}
-	return n, nil
+	quoted, err := json.Marshal(s)
+	must(err) // a string always has a JSON form
+	return quoted
 }
 
 // intervalUnits are the words an interval may be, in seconds.
@@ -154,32 +104,30 @@ var intervalUnits = []struct {
 	{"second", 1}, {"minute", 60}, {"hour", 3600}, {"day", 86400},
 }
 
-// parseInterval reads "1h", "90s", "7d" or a bare unit ("h", "minute").
-func parseInterval(s string) (ratelimit.Decimal, error) {
+// parseInterval reads "1h", "90s", "7d" or a bare unit ("h", "minute") and
+// returns seconds, exact to a microsecond.
+func parseInterval(s string) (seconds string, err error) {
 	s = strings.TrimSpace(s)
 	for _, u := range intervalUnits {
 		if s == u.word {
-			return ratelimit.Whole(u.seconds), nil
+			return itoa(u.seconds), nil
 		}
 	}
 	if days, ok := strings.CutSuffix(s, "d"); ok {
 		n, err := strconv.ParseInt(days, 10, 32)
 		if err == nil && n > 0 {
-			return ratelimit.Whole(n * 86400), nil
+			return itoa(n * 86400), nil
 		}
 	}
 	d, err := time.ParseDuration(s)
-	if err != nil || d <= 0 {
-		return 0, fmt.Errorf("%q is not an interval such as 30s, 1h or 7d", s)
+	if err != nil || d < time.Microsecond {
+		return "", fmt.Errorf("%q is not an interval such as 30s, 1h or 7d", s)
 	}
-	if d%time.Microsecond != 0 {
-		return 0, errors.New("an interval is exact to a microsecond")
-	}
-	return ratelimit.ParseDecimal(strconv.FormatFloat(d.Seconds(), 'f', 6, 64))
+	return fmt.Sprintf("%d.%06d", d/time.Second, d%time.Second/time.Microsecond), nil
 }
 
 // interval writes seconds in the largest unit that keeps them whole.
-func interval(seconds ratelimit.Decimal) string {
+func interval(seconds fmt.Stringer) string {
 	text := seconds.String()
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n == 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/openclaw/clawd/internal/buildinfo"
 	"github.com/openclaw/clawd/node"
 )
 
@@ -95,7 +96,7 @@ func announce(o node.Options, n *node.Node) {
 		"gossip", n.GossipAddr(),
 		"data_dir", o.DataDir,
 		"default_policy", policy.String(),
-		"version", buildVersion().Version,
+		"version", buildinfo.Get().Version,
 		"try", "curl -X POST http://" + n.HTTPAddr() + "/v1/agents/demo/consume",
 	}
 	if admin := n.AdminAddr(); admin != "" {
