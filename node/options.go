@@ -128,6 +128,9 @@ type Options struct {
 	// nobody has a copy. Default false: one sentence and an error.
 	AutoRebuild bool
 
+	// Version is the build shown to operators and other members. Default none.
+	Version string
+
 	// Logger receives everything the node says. Default: silent.
 	Logger *slog.Logger
 	// Registry receives the node's metrics and is what /metrics shows.
@@ -185,8 +188,8 @@ func SeedPolicy() ratelimit.Policy {
 	return ratelimit.Policy{
 		Name:            "default",
 		Capacity:        1000,
-		RefillRate:      ratelimit.NewDecimal(1000),
-		IntervalSeconds: ratelimit.NewDecimal(3600),
+		RefillRate:      ratelimit.Whole(1000),
+		IntervalSeconds: ratelimit.Whole(3600),
 	}
 }
 

@@ -1,6 +1,10 @@
 package node
 
-import "time"
+import (
+	"time"
+
+	"github.com/openclaw/clawd/storage"
+)
 
 // tuning holds the periods nobody should have to set; tests shorten them.
 type tuning struct {
@@ -14,6 +18,7 @@ type tuning struct {
 	forgetAfter     time.Duration
 	releaseAfter    time.Duration
 	slowFlush       time.Duration // a flush longer than this degrades
+	disk            storage.DiskLimits
 }
 
 func (t tuning) withDefaults() tuning {

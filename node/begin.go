@@ -1,0 +1,124 @@
+package node
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/openclaw/clawd/api"
+	"github.com/openclaw/clawd/crdt"
+	"github.com/openclaw/clawd/node/antientropy"
+	"github.com/openclaw/clawd/node/replica"
+	"github.com/openclaw/clawd/storage"
+)
+
+// begin makes the replica: at once when this node has data, or is to be the
+// first of its cluster; after the bootstrap when it is empty and has peers.
+func (n *Node) begin() error {
+	vectors, err := n.store.Vectors()
+	if err != nil {
+		return err
+	}
+	if len(vectors) == 0 && len(n.options.Join) > 0 {
+		n.group.Go("bootstrap", func(ctx context.Context) error {
+			n.catchUp = n.bootstrap(ctx)
+			if ctx.Err() != nil {
+				return nil
+			}
+			return n.beginCounting()
+		})
+		return nil
+	}
+	if err := n.beginCounting(); err != nil {
+		return err
+	}
+	return nil
+}
+
+// beginCounting opens the replica and starts everything that works on it.
+func (n *Node) beginCounting() error {
+	if n.store == nil {
+		return storage.ErrClosed // starting over has failed
+	}
+	if err := n.openReplica(); err != nil {
+		return err
+	}
+	n.peers = newPeers(n.client, n.group, n.metrics)
+	n.peers.acked = func(a *antientropy.Ack) { n.replica.NoteAck(n.now(), a) }
+	n.peers.outcast = n.castOut
+	n.catchUp = n.catchUp || len(n.options.Join) > 0 || n.hasHistory()
+	close(n.up)
+	if n.catchUp && n.health.advance(phaseSyncing) {
+		n.membership.announce(phaseSyncing.String())
+	}
+	n.startLoops()
+	return nil
+}
+
+// openReplica makes this start a new run, durably before its first use, and
+// recovers what earlier runs left.
+func (n *Node) openReplica() error {
+	now := n.now()
+	b := storage.NewBatch()
+	b.PutCurrentRun(crdt.Run{Origin: n.id.run, Node: n.id.node, Name: n.id.name, Started: crdt.NewHLC(now.Wall, 0)})
+	if err := n.store.Commit(b, true); err != nil {
+		return err
+	}
+	t := n.options.tuning
+	var err error
+	n.replica, err = replica.Open(replica.Options{
+		Cluster: n.options.Cluster, Node: n.id.node, Name: n.id.name, Run: n.id.run,
+		Store: n.store, Default: n.options.DefaultPolicy,
+		Idle: t.idle, ForgetAfter: t.forgetAfter, ReleaseAfter: t.releaseAfter,
+		HotCells: n.options.HotAgents, Seed: randomID(),
+	}, now)
+	if err != nil {
+		return err
+	}
+	return n.registerState()
+}
+
+// hasHistory tells whether other members are known from earlier runs.
+func (n *Node) hasHistory() bool {
+	for _, m := range n.replica.Members(n.now()) {
+		if !m.Self && m.Gone == "" {
+			return true
+		}
+	}
+	return false
+}
+
+func (n *Node) startLoops() {
+	for _, loop := range []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"flush", n.flushLoop},
+		{"members", n.memberLoop},
+		{"readiness", n.becomeReady},
+		{"pull", n.pullLoop},
+		{"idle pages", n.idleLoop},
+		{"tick", n.tickLoop},
+		{"collection", n.collectLoop},
+		{"audit", n.auditLoop},
+		{"disk", n.diskLoop},
+	} {
+		n.group.Go(loop.name, loop.run)
+	}
+}
+
+func (n *Node) stopLoops(context.Context) error {
+	n.membership.interrupt()
+	return n.group.Stop()
+}
+
+// started is nil once the node can answer.
+func (n *Node) started() error {
+	select {
+	case <-n.up:
+		return nil
+	default:
+		return errStarting
+	}
+}
+
+var errStarting = fmt.Errorf("%w: this node is still loading the cluster's state", api.ErrUnavailable)

@@ -1,0 +1,49 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/openclaw/clawd/storage"
+)
+
+// openStore opens the data directory. A corrupt one is moved aside when the
+// options allow it, so that the node starts as a new one and loads everything
+// from a peer; rebuilt tells that this happened.
+func openStore(o Options, hooks storage.Options) (store *storage.Store, rebuilt bool, err error) {
+	if err := setForgottenAside(o); err != nil {
+		return nil, false, err
+	}
+	store, err = storage.OpenPebble(storeDir(o.DataDir), hooks)
+	if err == nil || !errors.Is(err, storage.ErrCorrupt) {
+		return store, false, err
+	}
+	if !o.AutoRebuild {
+		return nil, false, fmt.Errorf("%w; restore a backup, or let auto-rebuild load it from a peer", err)
+	}
+	if len(o.Join) == 0 {
+		return nil, false, fmt.Errorf("%w; it cannot be rebuilt without a peer to join", err)
+	}
+	aside, moveErr := moveAside(storeDir(o.DataDir), o.Now().Unix())
+	if moveErr != nil {
+		return nil, false, errors.Join(err, moveErr)
+	}
+	o.Logger.Error("the store was corrupt and is rebuilt from a peer", "error", err, "moved_to", aside)
+	store, err = storage.OpenPebble(storeDir(o.DataDir), hooks)
+	return store, true, err
+}
+
+// storeDir is where the store is, beside the gossip snapshot.
+func storeDir(dataDir string) string { return filepath.Join(dataDir, "store") }
+
+// moveAside renames dir so that nothing of it is lost, and returns the new
+// name.
+func moveAside(dir string, stamp int64) (string, error) {
+	aside := fmt.Sprintf("%s.set-aside-%d", dir, stamp)
+	if _, err := os.Lstat(aside); err == nil {
+		return "", fmt.Errorf("%s is in the way", aside)
+	}
+	return aside, os.Rename(dir, aside)
+}

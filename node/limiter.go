@@ -1,0 +1,224 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/openclaw/clawd/api"
+	"github.com/openclaw/clawd/api/wire"
+	"github.com/openclaw/clawd/node/replica"
+	"github.com/openclaw/clawd/ratelimit"
+)
+
+// public answers what the public listener is asked. It is the Node, seen from
+// there: it translates, waits for the disk where the answer needs it, and
+// counts.
+type public struct{ n *Node }
+
+var _ api.PublicBackend = public{}
+
+// Consume implements api.Limiter.
+func (p public) Consume(ctx context.Context, c api.Check) (api.Decision, error) {
+	n := p.n
+	if err := n.started(); err != nil {
+		return api.Decision{}, err
+	}
+	var limit ratelimit.Limit
+	q := replica.Request{Tenant: c.Tenant, Agent: c.Agent, Tokens: micro(c.Tokens)}
+	if c.Inline.Given {
+		var err error
+		if limit, err = inlineLimit(c.Inline.Policy); err != nil {
+			return api.Decision{}, err
+		}
+		q.Inline = &limit
+	}
+	d, err := n.consume(ctx, &q)
+	if err != nil {
+		return api.Decision{}, apiError(err)
+	}
+	n.count(&q, &d)
+	return d, nil
+}
+
+// consume decides one request, as often as it takes: a bucket of a `reserve`
+// policy may first need a higher mark on disk.
+func (n *Node) consume(ctx context.Context, q *replica.Request) (ratelimit.Decision, error) {
+	for {
+		var out replica.Outcome
+		if err := n.replica.Consume(n.now(), q, &out); err != nil {
+			return ratelimit.Decision{}, err
+		}
+		if out.Wait == 0 {
+			return out.Decision, nil
+		}
+		if err := n.waiters.wait(ctx, out.Wait); err != nil {
+			if !out.Again {
+				n.undo(q, out.Decision, err)
+			}
+			return ratelimit.Decision{}, err
+		}
+		if !out.Again {
+			return out.Decision, nil
+		}
+	}
+}
+
+// undo gives back what a `sync` policy has taken and the disk has refused: the
+// caller is told that nothing was taken. When only the caller has gone away
+// the consumption stands, as it would had the answer been lost.
+func (n *Node) undo(q *replica.Request, d ratelimit.Decision, cause error) {
+	if d.Allowed && errors.Is(cause, api.ErrUnavailable) {
+		_, _, _ = n.replica.Refund(n.now(), q)
+	}
+}
+
+// ConsumeBatch implements api.Limiter.
+func (p public) ConsumeBatch(ctx context.Context, checks []api.Check, atomic bool, out []api.Decision) (int, error) {
+	if err := p.n.started(); err != nil {
+		return -1, err
+	}
+	n := p.n
+	qs, err := requests(checks)
+	if err != nil {
+		return -1, err
+	}
+	binding, err := n.consumeBatch(ctx, qs, atomic, out)
+	if err != nil {
+		return -1, err
+	}
+	for i := range qs {
+		n.count(&qs[i], &out[i])
+	}
+	return binding, nil
+}
+
+// requests translates a batch; the limits of inline policies live in one
+// slice.
+func requests(checks []api.Check) ([]replica.Request, error) {
+	qs := make([]replica.Request, len(checks))
+	limits := make([]ratelimit.Limit, len(checks))
+	for i := range checks {
+		c := &checks[i]
+		qs[i] = replica.Request{Tenant: c.Tenant, Agent: c.Agent, Tokens: micro(c.Tokens)}
+		if !c.Inline.Given {
+			continue
+		}
+		var err error
+		if limits[i], err = inlineLimit(c.Inline.Policy); err != nil {
+			return nil, inCheck(i, err)
+		}
+		qs[i].Inline = &limits[i]
+	}
+	return qs, nil
+}
+
+func (n *Node) consumeBatch(ctx context.Context, qs []replica.Request, atomic bool, out []api.Decision) (int, error) {
+	outcomes := make([]replica.Outcome, len(qs))
+	for {
+		b, bad, err := n.replica.ConsumeBatch(n.now(), qs, atomic, outcomes)
+		if err != nil {
+			return -1, batchError(bad, err)
+		}
+		if err := n.waiters.wait(ctx, b.Wait); err != nil {
+			if !b.Again || !atomic {
+				n.undoBatch(qs, outcomes, atomic, err)
+			}
+			return -1, err
+		}
+		if !b.Again {
+			return b.Binding, decisionsOf(outcomes, out)
+		}
+		if !atomic {
+			return b.Binding, n.decideAgain(ctx, qs, outcomes, out)
+		}
+	}
+}
+
+func (n *Node) undoBatch(qs []replica.Request, outcomes []replica.Outcome, atomic bool, cause error) {
+	for i := range qs {
+		if atomic || !outcomes[i].Again && outcomes[i].Wait > 0 {
+			n.undo(&qs[i], outcomes[i].Decision, cause)
+		}
+	}
+}
+
+// decideAgain decides those requests of a batch that had to wait for their
+// marks; the others are decided for good.
+func (n *Node) decideAgain(ctx context.Context, qs []replica.Request, outcomes []replica.Outcome, out []api.Decision) error {
+	for i := range qs {
+		if !outcomes[i].Again {
+			out[i] = outcomes[i].Decision
+			continue
+		}
+		d, err := n.consume(ctx, &qs[i])
+		if err != nil {
+			return batchError(i, err)
+		}
+		out[i] = d
+	}
+	return nil
+}
+
+func decisionsOf(outcomes []replica.Outcome, out []api.Decision) error {
+	for i := range outcomes {
+		out[i] = outcomes[i].Decision
+	}
+	return nil
+}
+
+// count puts one decision into the metrics and the ranking of agents.
+func (n *Node) count(q *replica.Request, d *ratelimit.Decision) {
+	if !d.Allowed {
+		n.metrics.denied.Inc()
+		n.metrics.deniedTokens.Add(float64(q.Tokens) / microTokens)
+		return
+	}
+	n.metrics.allowed.Inc()
+	n.metrics.allowedTokens.Add(float64(q.Tokens) / microTokens)
+	n.top.add(q.Tenant, q.Agent, uint64(q.Tokens))
+}
+
+// micro is whole tokens in µtok; the api has bounded them.
+func micro(tokens int64) int64 { return tokens * microTokens }
+
+func inlineLimit(p wire.InlinePolicy) (ratelimit.Limit, error) {
+	policy := ratelimit.Policy{Capacity: p.Capacity, RefillRate: p.RefillRate, IntervalSeconds: p.IntervalSeconds}
+	if err := policy.Validate(); err != nil {
+		var field *ratelimit.FieldError
+		if errors.As(err, &field) {
+			return ratelimit.Limit{}, api.Invalid("policy."+field.Field, "%s", field.Reason)
+		}
+		return ratelimit.Limit{}, err
+	}
+	return policy.Limit(), nil
+}
+
+// apiError gives an error of the replica the kind the api knows.
+func apiError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, replica.ErrLimit):
+		return api.Invalid("tokens", "is %s", err)
+	case errors.Is(err, replica.ErrTooManyInline), errors.Is(err, replica.ErrConflict), errors.Is(err, replica.ErrSelf):
+		return fmt.Errorf("%w: %w", api.ErrConflict, err)
+	case errors.Is(err, replica.ErrNotFound):
+		return fmt.Errorf("%w: %w", api.ErrNotFound, err)
+	case errors.Is(err, replica.ErrPrecondition):
+		return fmt.Errorf("%w: %w", api.ErrPrecondition, err)
+	}
+	return err
+}
+
+// batchError is apiError for the i-th check of a batch.
+func batchError(i int, err error) error { return inCheck(i, apiError(err)) }
+
+// inCheck moves an error that names a field into the i-th check.
+func inCheck(i int, err error) error {
+	var field *api.FieldError
+	if errors.As(err, &field) && i >= 0 {
+		return api.InvalidCheck(i, field.Field, "%s", field.Reason)
+	}
+	return err
+}

@@ -1,0 +1,325 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+	"github.com/hashicorp/serf/serf"
+
+	"github.com/openclaw/clawd/api"
+	"github.com/openclaw/clawd/crdt"
+)
+
+// presence is what gossip knows of a member.
+type presence int
+
+const (
+	presenceAlive presence = iota
+	presenceFailed
+	presenceLeft
+)
+
+// member is one other node, as Serf and its tags describe it.
+type member struct {
+	node     crdt.NodeID
+	name     string
+	run      crdt.Origin
+	presence presence
+	phase    string
+	http     string
+	peer     string
+	gossip   string
+}
+
+// membership finds the other nodes. It knows who is there and where; it
+// carries no state of the limiter.
+type membership struct {
+	log       *slog.Logger
+	serf      *serf.Serf
+	transport *gossipTransport
+	cluster   string
+	join      []string
+	every     time.Duration
+
+	mu   sync.Mutex
+	tags tags
+
+	refused atomic.Int64  // members turned away by NotifyMerge
+	changed chan struct{} // one pending look is enough
+	events  chan serf.Event
+	wg      sync.WaitGroup
+}
+
+// membershipConfig is what openMembership needs to know.
+type membershipConfig struct {
+	name      string
+	cluster   string
+	dir       string // of the snapshot file
+	key       []byte
+	join      []string
+	tags      tags
+	transport *gossipTransport
+	tuning    tuning
+	log       *slog.Logger
+}
+
+// eventBuffer is Serf's event channel; a full one would block gossip.
+const eventBuffer = 512
+
+// leaveTimeout bounds each of the two broadcasts of a graceful leave, and
+// leavePropagate is how long the leaver then still answers probes.
+const (
+	leaveTimeout   = 2 * time.Second
+	leavePropagate = 300 * time.Millisecond
+)
+
+func openMembership(c membershipConfig) (*membership, error) {
+	m := &membership{
+		log: c.log, transport: c.transport, cluster: c.tags.cluster, tags: c.tags,
+		join: c.join, every: c.tuning.joinInterval,
+		changed: make(chan struct{}, 1),
+		events:  make(chan serf.Event, eventBuffer),
+	}
+	c.transport.serve()
+	s, err := serf.Create(m.serfConfig(c))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("gossip: %w", err), c.transport.Shutdown())
+	}
+	m.serf = s
+	m.wg.Go(m.drainEvents)
+	return m, nil
+}
+
+func (m *membership) serfConfig(c membershipConfig) *serf.Config {
+	logger := log.New(gossipLog{c.log}, "", 0)
+
+	list := memberlist.DefaultLANConfig()
+	list.Transport = c.transport
+	list.Logger = logger
+	list.Label = c.cluster
+	list.SecretKey = c.key
+	list.TCPTimeout = 3 * time.Second
+	list.ProbeInterval = c.tuning.probeInterval
+	list.ProbeTimeout = c.tuning.probeInterval / 2
+	list.GossipInterval = min(list.GossipInterval, c.tuning.probeInterval/2)
+	// A node that comes back elsewhere keeps its name once it is known dead.
+	list.DeadNodeReclaimTime = time.Nanosecond
+
+	conf := serf.DefaultConfig()
+	conf.NodeName = c.name
+	conf.Tags = c.tags.encode()
+	conf.EventCh = m.events
+	conf.MemberlistConfig = list
+	conf.Logger = logger
+	conf.Merge = m
+	conf.ValidateNodeNames = true
+	conf.SnapshotPath = filepath.Join(c.dir, "gossip.snapshot")
+	conf.RejoinAfterLeave = true
+	conf.DisableCoordinates = true
+	conf.BroadcastTimeout = leaveTimeout
+	conf.LeavePropagateDelay = leavePropagate
+	conf.ReconnectInterval = 5 * c.tuning.probeInterval
+	// A silent member is one until it is forgotten, so Serf must not drop it first.
+	conf.ReconnectTimeout = c.tuning.forgetAfter
+	return conf
+}
+
+// NotifyMerge implements serf.MergeDelegate: it sees every member before it is
+// taken into the list, when two nodes first meet and with each alive message.
+// It refuses those of other clusters and of other protocols.
+func (m *membership) NotifyMerge(members []*serf.Member) error {
+	for _, other := range members {
+		if _, err := parseTags(other.Tags, m.cluster); err != nil {
+			m.refused.Add(1)
+			return fmt.Errorf("member %s: %w", other.Name, err)
+		}
+	}
+	return nil
+}
+
+// drainEvents empties Serf's channel at once; what an event says is looked up
+// afterwards, so that any number of them cost one look. It lives as long as
+// Serf, which sends events until its end.
+func (m *membership) drainEvents() {
+	for {
+		select {
+		case <-m.events:
+			select {
+			case m.changed <- struct{}{}:
+			default:
+			}
+		case <-m.serf.ShutdownCh():
+			return
+		}
+	}
+}
+
+// stopped is closed when Serf has ended, be it because another node has this
+// node's name.
+func (m *membership) stopped() <-chan struct{} { return m.serf.ShutdownCh() }
+
+// others lists the other members, one entry a node id, ordered by it. A node
+// that came back under another name is listed twice by Serf; the one that is
+// alive counts.
+func (m *membership) others() []member {
+	byNode := make(map[crdt.NodeID]member)
+	self := m.current()
+	for _, s := range m.serf.Members() {
+		o, err := m.describe(s)
+		if err != nil || o.run == self.run {
+			continue
+		}
+		if o.node == self.node {
+			if o.presence == presenceAlive {
+				m.log.Error("another live member has this node's id: one data directory is a copy of the other",
+					"member", o.name, "node", o.node)
+			}
+			continue
+		}
+		if old, ok := byNode[o.node]; !ok || o.presence < old.presence {
+			byNode[o.node] = o
+		}
+	}
+	list := make([]member, 0, len(byNode))
+	for _, o := range byNode {
+		list = append(list, o)
+	}
+	slices.SortFunc(list, func(a, b member) int { return cmp.Compare(a.node, b.node) })
+	return list
+}
+
+func (m *membership) describe(s serf.Member) (member, error) {
+	t, err := parseTags(s.Tags, m.cluster)
+	if err != nil {
+		return member{}, err
+	}
+	o := member{
+		node: t.node, name: s.Name, run: t.run, phase: t.phase, http: t.http, peer: t.peer,
+		gossip:   net.JoinHostPort(s.Addr.String(), strconv.Itoa(int(s.Port))),
+		presence: presenceFailed,
+	}
+	switch s.Status {
+	case serf.StatusAlive, serf.StatusLeaving:
+		o.presence = presenceAlive
+	case serf.StatusLeft:
+		o.presence = presenceLeft
+	}
+	return o, nil
+}
+
+func (m *membership) current() tags {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.tags
+}
+
+// announce tells the cluster this node's phase.
+func (m *membership) announce(phase string) {
+	m.mu.Lock()
+	m.tags.phase = phase
+	encoded := m.tags.encode()
+	m.mu.Unlock()
+	if err := m.serf.SetTags(encoded); err != nil {
+		m.log.Warn("gossip: the phase was not announced", "phase", phase, "error", err)
+	}
+}
+
+// seek looks for the first peer, and again whenever the last one is lost.
+// Serf itself tries the members of its snapshot and reconnects failed ones.
+func (m *membership) seek(ctx context.Context) error {
+	if len(m.join) == 0 {
+		return nil
+	}
+	wait := m.every
+	for {
+		if len(m.reachable()) == 0 {
+			if _, err := m.joinNow(m.join); err != nil {
+				m.log.Info("no peer joined yet", "error", err, "again_in", wait)
+				wait = min(2*wait, 10*m.every)
+			}
+		} else {
+			wait = m.every
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+	}
+}
+
+// reachable lists the other members that are alive.
+func (m *membership) reachable() []member {
+	return slices.DeleteFunc(m.others(), func(o member) bool { return o.presence != presenceAlive })
+}
+
+// joinNow contacts the given gossip addresses and returns how many answered.
+func (m *membership) joinNow(addrs []string) (int, error) {
+	refused := m.refused.Load()
+	n, err := m.serf.Join(addrs, true)
+	switch {
+	case n > 0:
+		return n, nil
+	case m.refused.Load() > refused: // memberlist hides which error the delegate gave
+		return 0, fmt.Errorf("%w: %w", api.ErrConflict, err)
+	}
+	return 0, fmt.Errorf("%w: nobody answered in the name of this cluster and with its gossip key: %w",
+		api.ErrUnavailable, err)
+}
+
+// forget makes Serf list a failed member as left.
+func (m *membership) forget(name string) error { return m.serf.RemoveFailedNode(name) }
+
+// leave tells the others that this node goes, and waits until they know.
+func (m *membership) leave() error { return m.serf.Leave() }
+
+// interrupt aborts attempts to reach others that are under way.
+func (m *membership) interrupt() { m.transport.interrupt() }
+
+// close ends gossip, without a word to the others unless leave came first.
+func (m *membership) close() error {
+	err := m.serf.Shutdown()
+	m.wg.Wait()
+	return err
+}
+
+// gossipLog passes the lines of Serf and memberlist on to slog. What they call
+// information is about every probe and join, so it is debug here.
+type gossipLog struct{ log *slog.Logger }
+
+func (g gossipLog) Write(line []byte) (int, error) {
+	text := strings.TrimSpace(string(line))
+	level := slog.LevelInfo
+	for _, l := range gossipLevels {
+		if rest, ok := strings.CutPrefix(text, l.prefix); ok {
+			text, level = strings.TrimSpace(rest), l.level
+			break
+		}
+	}
+	g.log.Log(context.Background(), level, text)
+	return len(line), nil
+}
+
+var gossipLevels = []struct {
+	prefix string
+	level  slog.Level
+}{
+	{"[DEBUG]", slog.LevelDebug},
+	{"[INFO]", slog.LevelDebug},
+	{"[WARN]", slog.LevelInfo},
+	{"[ERR]", slog.LevelWarn},
+	{"[ERROR]", slog.LevelWarn},
+}

@@ -1,0 +1,156 @@
+package node
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/openclaw/clawd/api"
+	"github.com/openclaw/clawd/crdt"
+	"github.com/openclaw/clawd/node/antientropy"
+)
+
+// gapRest is the least time between two pulls that gaps have caused: a burst
+// of gaps after a lost push is repaired by one pull.
+const gapRest = 50 * time.Millisecond
+
+// pullLoop asks one random peer after the other for what this node lacks, and
+// a peer whose page did not fit at once.
+func (n *Node) pullLoop(ctx context.Context) error {
+	ticker := time.NewTicker(n.options.PullInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			n.pullRandom(ctx)
+		case <-n.gaps.wake:
+			for _, id := range n.gaps.take() {
+				if m, ok := n.peers.find(id); ok {
+					n.logPull(m, n.pull(ctx, m))
+				}
+			}
+			rest(ctx, gapRest)
+		}
+	}
+}
+
+func (n *Node) pullRandom(ctx context.Context) {
+	if m, ok := n.peers.random(); ok {
+		n.logPull(m, n.pull(ctx, m))
+	}
+	if m, ok := n.peers.randomSilent(); ok {
+		_ = n.pull(ctx, m) // it is known to be silent
+	}
+}
+
+func (n *Node) logPull(m member, err error) {
+	if errors.Is(err, api.ErrGone) {
+		n.castOut(err)
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		n.metrics.pullErrors.Inc()
+		n.log.Debug("a pull failed", "peer", m.name, "error", err)
+	}
+}
+
+// pull makes one round with a peer: it gets all pages this node lacks, of all
+// origins, and tells the peer what this node has.
+func (n *Node) pull(ctx context.Context, m member) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watchdog := time.AfterFunc(pullSilence, cancel)
+	defer watchdog.Stop()
+
+	n.metrics.pulls.Inc()
+	body, err := n.client.pull(ctx, m.peer, n.replica.PullRequest(n.now()).Append(nil))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	in := bufio.NewReaderSize(body, 64<<10)
+	for {
+		watchdog.Reset(pullSilence)
+		message, err := antientropy.ReadFrame(in, nil)
+		if errors.Is(err, io.EOF) {
+			return fmt.Errorf("the answer of %s has no end: %w", m.name, io.ErrUnexpectedEOF)
+		}
+		if err != nil {
+			return err
+		}
+		n.metrics.pullBytes.Add(float64(len(message)))
+		if antientropy.IsAck(message) {
+			return n.endPull(message)
+		}
+		if err := n.takePulled(message); err != nil {
+			return err
+		}
+	}
+}
+
+func (n *Node) takePulled(message []byte) error {
+	page, err := antientropy.DecodePage(message)
+	if err != nil {
+		return err
+	}
+	err = n.replica.MergePulled(n.now(), page)
+	var gap *antientropy.GapError
+	if errors.As(err, &gap) {
+		return nil // of this origin; the others may fit
+	}
+	return err
+}
+
+func (n *Node) endPull(message []byte) error {
+	ack, err := antientropy.DecodeAck(message)
+	if err != nil {
+		return err
+	}
+	n.replica.NoteAck(n.now(), ack)
+	return nil
+}
+
+// gaps collects the peers whose pages did not fit.
+type gaps struct {
+	wake chan struct{}
+
+	mu   sync.Mutex
+	from map[crdt.NodeID]bool
+}
+
+func newGaps() *gaps {
+	return &gaps{wake: make(chan struct{}, 1), from: make(map[crdt.NodeID]bool)}
+}
+
+func (g *gaps) add(id crdt.NodeID) {
+	g.mu.Lock()
+	g.from[id] = true
+	g.mu.Unlock()
+	select {
+	case g.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (g *gaps) take() (ids []crdt.NodeID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for id := range g.from {
+		ids = append(ids, id)
+	}
+	clear(g.from)
+	return ids
+}
+
+// rest waits, unless ctx ends before.
+func rest(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}

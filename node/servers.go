@@ -1,0 +1,83 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+)
+
+// Patience with clients. Bodies have no bound of their own here, since a
+// handler may stream for long; see slowBodies.
+const (
+	headerTimeout = 10 * time.Second
+	bodyTimeout   = 30 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 32 << 10
+)
+
+// server is one listener and what is served on it.
+type server struct {
+	name string
+	http *http.Server
+	done chan struct{} // closed when serving has ended
+	err  error         // why; read it after done
+}
+
+// serve answers calls on l with h until stop. failed is told when serving ends
+// for any other reason.
+func serve(name string, l net.Listener, h http.Handler, log *slog.Logger, failed func(error)) *server {
+	s := &server{name: name, done: make(chan struct{}), http: &http.Server{
+		Handler:           slowBodies(h),
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}}
+	go func() {
+		defer close(s.done)
+		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.err = err
+			failed(err)
+		}
+	}()
+	return s
+}
+
+// stop lets the calls under way finish, as long as ctx lasts, and then cuts
+// them.
+func (s *server) stop(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, s.http.Close())
+	}
+	<-s.done
+	return errors.Join(err, s.err)
+}
+
+// slowBodies gives a request's body a time to arrive in. Without it a client
+// that sends half of one keeps its connection and its handler for ever.
+func slowBodies(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			// Best effort: a writer that cannot is a test's.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// profiling adds pprof to the admin listener's routes.
+func profiling(h http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	mux.Handle("/", h)
+	return mux
+}
