@@ -47,6 +47,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, buf *bytes.Bu
 	case err == nil:
 		return nil
 	case errors.As(err, &over):
+		w.Header().Set("Connection", "close")
 		return tooLarge(limit)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return Invalid("body", "ended before its announced length")

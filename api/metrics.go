@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -40,7 +41,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	err := errors.Join(register(reg, &m.requests), register(reg, &m.duration), register(reg, &m.inFlight),
 		register(reg, &m.panics), register(reg, &m.watchers))
-	return m, err
+	if err != nil {
+		return nil, fmt.Errorf("api: register metrics: %w", err)
+	}
+	return m, nil
 }
 
 // register registers *c, or replaces it by the equal collector that is registered already.

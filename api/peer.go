@@ -134,7 +134,15 @@ func peerName(r *http.Request) string {
 // stream lets source write its answer. An error after the first byte cuts the connection, so that half an answer never
 // looks like a whole one.
 func stream(w http.ResponseWriter, r *http.Request, m PeerRequest, source func(context.Context, PeerRequest, io.Writer) error) error {
-	return source(r.Context(), m, &lateHeader{w: w, contentType: mediaType(m.Encoding)})
+	out := &lateHeader{w: w, contentType: mediaType(m.Encoding)}
+	err := source(r.Context(), m, out)
+	if out.gone {
+		return context.Canceled // the peer went away: no fault of ours
+	}
+	if err == nil {
+		_, _ = out.Write(nil) // an empty answer has its content type, too
+	}
+	return err
 }
 
 // lateHeader sets the content type with the first byte, since until then the answer may still become a problem.
@@ -142,6 +150,7 @@ type lateHeader struct {
 	w           http.ResponseWriter
 	contentType string
 	begun       bool
+	gone        bool // a write failed
 }
 
 func (l *lateHeader) Write(b []byte) (int, error) {
@@ -149,5 +158,7 @@ func (l *lateHeader) Write(b []byte) (int, error) {
 		l.begun = true
 		l.w.Header().Set("Content-Type", l.contentType)
 	}
-	return l.w.Write(b)
+	n, err := l.w.Write(b)
+	l.gone = l.gone || err != nil
+	return n, err
 }

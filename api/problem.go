@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/openclaw/clawd/api/wire"
 	"github.com/openclaw/clawd/ratelimit"
@@ -17,8 +16,7 @@ func problemOf(err error) (p wire.Problem, internal bool) {
 		if errors.Is(err, s.kind) {
 			p = blank(s.status)
 			p.Type = s.typ
-			p.Detail = err.Error()
-			p.Field = fieldOf(err)
+			p.Field, p.Detail = fieldOf(err), detailOf(err)
 			return p, false
 		}
 	}
@@ -49,17 +47,30 @@ func fieldOf(err error) string {
 	return ""
 }
 
-// within moves an error about a field into the object that holds the field: capacity becomes policy.capacity.
-func within(object string, err error) error {
-	var field *FieldError
-	if errors.As(err, &field) {
-		return &FieldError{Field: object + "." + field.Field, Reason: field.Reason, Kind: field.Kind}
-	}
+// detailOf is the text of an error. What ratelimit says of a policy's field is told as what we say of one.
+func detailOf(err error) string {
 	var policy *ratelimit.FieldError
 	if errors.As(err, &policy) {
-		return Invalid(object+"."+policy.Field, "%s", strings.TrimPrefix(policy.Reason, policy.Field+" "))
+		return policy.Field + " " + policy.Reason
 	}
-	return err
+	return err.Error()
+}
+
+// within moves an error about a field into the object that holds the field: capacity becomes policy.capacity. An error
+// about no field in particular becomes one about the object.
+func within(object string, err error) error {
+	var field *FieldError
+	if !errors.As(err, &field) {
+		var policy *ratelimit.FieldError
+		if !errors.As(err, &policy) {
+			return err
+		}
+		field = &FieldError{Field: policy.Field, Reason: policy.Reason, Kind: ErrInvalid}
+	}
+	if field.Field != "" {
+		object += "." + field.Field
+	}
+	return &FieldError{Field: object, Reason: field.Reason, Kind: field.Kind}
 }
 
 // inCheck is within for the i-th check of a batch. What is wrong with the JSON itself stays about the body.

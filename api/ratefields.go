@@ -151,10 +151,11 @@ func setLegacy(h http.Header, d *Decision) {
 	}
 }
 
-// retryAfterMS is the retry_after_ms of a decision: 0 when allowed, at least 1 when denied.
+// retryAfterMS is the retry_after_ms of a decision: 0 when allowed, and in a denied atomic batch for the checks that
+// would have passed alone.
 func retryAfterMS(d *Decision) int64 {
 	if d.Allowed {
 		return 0
 	}
-	return max(millis(d.RetryAfter), 1)
+	return millis(d.RetryAfter)
 }

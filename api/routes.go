@@ -27,12 +27,16 @@ func NewPublic(o Options) (http.Handler, error) {
 		return nil, errors.New("api: Options.Public is missing")
 	}
 	o = o.withDefaults()
+	m, err := newMetrics(o.Registerer)
+	if err != nil {
+		return nil, err
+	}
 	b := o.Public
 	c := &consumer{limiter: b, legacy: o.LegacyHeaders}
 	a := agents{read: b, admin: b}
 	p := policies{read: b, write: b}
 	k := keys{read: b, write: b, batch: b}
-	w := newWatch(b, o)
+	w := newWatch(b, o, m.watchers)
 	cl := cluster{view: b, admin: b, backup: b}
 	// The hottest comes first, since the router looks at them in this order.
 	routes := []route{
@@ -63,7 +67,7 @@ func NewPublic(o Options) (http.Handler, error) {
 	if !o.SeparateOperations {
 		routes = append(routes, operations(b, o)...)
 	}
-	return newServer(o, routes)
+	return newServer(o, m, routes), nil
 }
 
 // NewOperations is the handler of an operations listener: health and metrics alone.
@@ -72,7 +76,11 @@ func NewOperations(o Options) (http.Handler, error) {
 		return nil, errors.New("api: Options.Public is missing")
 	}
 	o = o.withDefaults()
-	return newServer(o, operations(o.Public, o))
+	m, err := newMetrics(o.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	return newServer(o, m, operations(o.Public, o)), nil
 }
 
 func operations(b Health, o Options) []route {
@@ -98,14 +106,18 @@ func NewPeer(o Options) (http.Handler, error) {
 		return nil, errors.New("api: Options.Peer is missing")
 	}
 	o = o.withDefaults()
+	m, err := newMetrics(o.Registerer)
+	if err != nil {
+		return nil, err
+	}
 	p := peer{merger: o.Peer, source: o.Peer, auditor: o.Peer}
-	return newServer(o, []route{
+	return newServer(o, m, []route{
 		{http.MethodPost, "/v1/merge", p.merge},
 		{http.MethodPost, "/v1/pull", p.pull},
 		{http.MethodGet, "/v1/digest", p.digest},
 		{http.MethodPost, "/v1/bucket", p.bucket},
 		{http.MethodGet, "/v1/snapshot", p.snapshot},
-	})
+	}), nil
 }
 
 // server is a router over a table of routes, with what surrounds every handler.
@@ -117,11 +129,7 @@ type server struct {
 	methods []string     // of each
 }
 
-func newServer(o Options, table []route) (*server, error) {
-	m, err := newMetrics(o.Registerer)
-	if err != nil {
-		return nil, fmt.Errorf("api: register metrics: %w", err)
-	}
+func newServer(o Options, m *metrics, table []route) *server {
 	// The router sees the path as it was sent: %2F is part of a name, and nothing is cleaned away or redirected.
 	s := &server{Options: o, metrics: m, router: mux.NewRouter().UseEncodedPath().SkipClean(true)}
 	for _, rt := range table {
@@ -130,7 +138,7 @@ func newServer(o Options, table []route) (*server, error) {
 	}
 	s.router.NotFoundHandler = s.surround(route{template: unmatched, handle: notFound})
 	s.router.MethodNotAllowedHandler = s.surround(route{template: unmatched, handle: s.methodNotAllowed})
-	return s, nil
+	return s
 }
 
 // pattern is the router's form of a template. Its parameters may be empty, so that an empty name is told from an

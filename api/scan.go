@@ -104,7 +104,7 @@ func (s *scanner) checks(checks []Check) ([]Check, error) {
 // check reads one element of a batch. Tokens is 0 when the element does not say.
 func (s *scanner) check() (c Check, err error) {
 	c.Tenant = DefaultTenant
-	err = s.object("check", func(name []byte) (err error) {
+	err = s.object("", func(name []byte) (err error) {
 		switch string(name) {
 		case "agent":
 			if c.Agent != "" {

@@ -40,8 +40,8 @@ const (
 	maxTokenBytes = 1024
 )
 
-func newWatch(b Watcher, o Options) *watch {
-	return &watch{watcher: b, every: o.Heartbeat, bound: int64(o.MaxWatchers), stopping: o.Stopping}
+func newWatch(b Watcher, o Options, open prometheus.Gauge) *watch {
+	return &watch{watcher: b, every: o.Heartbeat, bound: int64(o.MaxWatchers), stopping: o.Stopping, gauge: open}
 }
 
 // orElse serves the stream when it is asked for, else the listing, which has the same path.
@@ -98,6 +98,8 @@ func (s *watch) serve(w http.ResponseWriter, r *http.Request, prefix string) err
 	if err != nil {
 		return err
 	}
+	s.gauge.Inc()
+	defer s.gauge.Dec()
 	s.stream(ctx, w, sub)
 	return nil
 }
