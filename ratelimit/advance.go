@@ -26,6 +26,16 @@ func (b *Bucket) Advance(now int64, l *Limit, v *View) {
 		b.last, b.carry = now, carry
 		return
 	}
+	b.settle(now, l, v)
+}
+
+// settle is Advance the long way. What is going to forfeit something at now
+// needs it, since all marks that are due must have been set before.
+func (b *Bucket) settle(now int64, l *Limit, v *View) {
+	if now < b.last || v.alone() && len(b.peers) == 0 {
+		b.Advance(now, l, v)
+		return
+	}
 	b.hear(now, l, v)
 	for t := b.last; t < now; t = b.last {
 		b.flow(b.pieceEnd(t, now, l, v), l, v)

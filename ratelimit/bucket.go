@@ -95,7 +95,7 @@ func (b *Bucket) Charge(now int64, l *Limit, v *View, n int64) (charged int64) {
 
 // Refund gives n µtok back: L = min(C, L+n).
 func (b *Bucket) Refund(now int64, l *Limit, v *View, n int64) {
-	b.Advance(now, l, v)
+	b.settle(now, l, v)
 	b.add(uint64(max(n, 0)), l)
 }
 

@@ -26,17 +26,19 @@ type Checkpoint struct {
 // of it would not fit counts as forfeited, as if the peers had been heard.
 func (b *Bucket) Checkpoint(now, wallMS int64, l *Limit, v *View, marks []Mark) Checkpoint {
 	b.Advance(now, l, v)
-	facts := *b
+	level := b.level
 	for i := range b.peers {
-		facts.add(uint64(b.peers[i].ph), l)
-		if slot := b.peers[i].slot; !v.alone() && slot < len(v.Peers) {
-			marks = append(marks, Mark{Peer: v.Peers[slot].ID, Mark: b.peers[i].f})
+		p := &b.peers[i]
+		level += int64(p.ph)
+		if !v.alone() && p.slot < len(v.Peers) {
+			marks = append(marks, Mark{Peer: v.Peers[p.slot].ID, Mark: p.f})
 		}
 	}
+	over := max(level-l.Capacity, 0)
 	return Checkpoint{
-		Level:     facts.level,
+		Level:     level - over,
 		WallMS:    wallMS,
-		Forfeited: facts.forfeited,
+		Forfeited: b.forfeited + uint64(over),
 		Base:      b.base.f,
 		Marks:     marks,
 	}

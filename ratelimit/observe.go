@@ -19,18 +19,18 @@ const maxDelta = 1 << 62
 //
 // A net refund is consumption of zero that gives tokens back.
 func (b *Bucket) Observe(now int64, l *Limit, v *View, peer int, delta int64) {
-	b.Advance(now, l, v)
+	b.settle(now, l, v)
 	p := b.peer(peer, l, v)
 	grown := min(max(delta, 0), maxDelta)
 	p.learn(b.last-p.at, grown, l)
 	effect := int64(p.takeBack()) - (grown - b.claim(p.mark, grown, l))
-	if delta < 0 {
-		effect += min(-max(delta, -maxDelta), l.Capacity+l.Floor)
-	}
 	if effect >= 0 {
 		b.add(uint64(effect), l)
 	} else {
 		b.level -= min(-effect, b.level+l.Floor)
+	}
+	if delta < 0 {
+		b.add(uint64(min(-max(delta, -maxDelta), l.Capacity+l.Floor)), l)
 	}
 	p.mark = mark{at: b.last, f: b.forfeited}
 }

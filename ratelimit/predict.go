@@ -39,8 +39,17 @@ func (p *peerState) lambda() float64 {
 //
 // An honest peer cannot have consumed more than a full bucket, its debt and the
 // refill: a row that says so must not hold back the whole rate for many τ.
+//
+// Silence composes: two gaps without consumption are one. A row is given minGap
+// at least, so that the second row of a page says no more than the first.
 func (p *peerState) learn(gap, grown int64, l *Limit) {
-	g := float64(max(gap, int64(minGap)))
+	if grown > 0 {
+		gap = max(gap, int64(minGap))
+	}
+	if gap <= 0 {
+		return
+	}
+	g := float64(gap)
 	tau := float64(min(max(l.TimeToFill()/10, minAverage), maxAverage))
 	keep := math.Exp(-g / tau)
 	fresh := -math.Expm1(-g / tau)
