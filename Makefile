@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 GO       ?= go
 VERSION  ?= $(shell git describe --tags --dirty --match 'v*' 2>/dev/null || echo v0.0.0-dev)
 # The commit and whether the tree had changes come from -buildvcs.
-LDFLAGS  := -s -w -X main.releaseVersion=$(VERSION)
+LDFLAGS  := -s -w -X github.com/openclaw/clawd/internal/buildinfo.version=$(VERSION)
 
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI = $$(scripts/tool.sh golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint $(GOLANGCI_VERSION))
