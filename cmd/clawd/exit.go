@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/openclaw/clawd/client"
+	"github.com/openclaw/clawd/node"
 )
 
 // Exit codes, part of the contract with scripts.
@@ -96,8 +97,8 @@ func (c *cli) explain(err error) error {
 			"is it running? Start one with 'clawd serve', or name another with --addr or CLAWD_ADDR")
 	case errors.Is(err, client.ErrUnauthorized):
 		return withHint(err, "put a valid key into OPENCLAW_API_KEY")
-	case errors.Is(err, syscall.EADDRINUSE):
-		return withHint(err, "another process, perhaps another node, has this port: stop it, or choose another address with --http-addr, --peer-addr or --gossip-addr")
+	case errors.Is(err, node.ErrAddressInUse):
+		return withHint(err, "perhaps another node runs here: choose other ports with --http-addr, --peer-addr and --gossip-addr")
 	case errors.Is(err, os.ErrPermission) && c.dataDir != "":
 		return withHint(err, "the user that runs clawd needs to own the data directory %s", c.dataDir)
 	}
@@ -111,10 +112,8 @@ func cause(err error) error {
 	if errors.As(err, &errno) {
 		return errno
 	}
-	for _, prefix := range []error{client.ErrUnreachable} {
-		if rest, ok := strings.CutPrefix(err.Error(), prefix.Error()+": "); ok {
-			return errors.New(rest)
-		}
+	if rest, ok := strings.CutPrefix(err.Error(), client.ErrUnreachable.Error()+": "); ok {
+		return errors.New(rest)
 	}
 	return err
 }

@@ -31,14 +31,27 @@ func TestMain(m *testing.M) {
 //	exits CODE program args…     runs a program that must end with CODE
 //	json FILE [PATH VALUE]…      FILE is exactly one JSON document, in which …
 //	fakenode FILE                answers from a table and sets CLAWD_ADDR
+//	startnode NAME flags…        runs clawd serve and sets CLAWD_ADDR and NAME_…
+//	stopnode, killnode NAME      SIGTERM and exit code 0; SIGKILL
+//	stoptwice NAME               two SIGTERMs while a call is under way
+//	eventually PATTERN program…  repeats a program until its output matches
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
+		Setup: func(env *testscript.Env) error {
+			env.Values[nodesKey{}] = nodes{}
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":    exits,
-			"json":     jsonHas,
-			"fakenode": fakeNode,
+			"exits":      exits,
+			"json":       jsonHas,
+			"fakenode":   fakeNode,
+			"startnode":  startNode,
+			"stopnode":   stopNode,
+			"killnode":   killNode,
+			"stoptwice":  stopTwice,
+			"eventually": eventually,
 		},
 	})
 }
