@@ -39,6 +39,7 @@
 //
 // Damaged bytes are found by checksums (Pebble's for files, one of each record's
 // own) and reported as ErrCorrupt. One case cannot be told from a crash: damage
-// in the last record of the last log file reads as a torn write. Close leaves an
-// empty log, so this takes a crash and damage in the same place.
+// in the last 32 KiB of the last log file reads as a torn write, and takes the
+// commits after it along. Close leaves an empty log, so this takes a crash and
+// damage in the same place.
 package storage

@@ -89,7 +89,7 @@ func lockDir(dir string, o Options) (*pebble.Lock, error) {
 }
 
 func (e *pebbleEngine) open(o Options) (err error) {
-	if err := checkFormat(o.FS, e.dir); err != nil {
+	if err := firstError(checkFormat(o.FS, e.dir), checkFiles(o.FS, e.dir)); err != nil {
 		return err
 	}
 	opts := e.pebbleOptions(o)
