@@ -165,7 +165,7 @@ func (n *Node) servePeers(s *sockets) error {
 	if err != nil {
 		return err
 	}
-	srv := serve("peer", s.peer, h, n.log, n.group.fail)
+	srv := serve(s.peer, h, n.log, n.group.fail)
 	n.cleanups.add("peer listener", srv.stop)
 	n.cleanups.add("peer client", func(context.Context) error { n.client.close(); return nil })
 	return nil
@@ -217,10 +217,10 @@ func (n *Node) servePublic(s *sockets) error {
 		if err != nil {
 			return err
 		}
-		srv := serve("admin", s.admin, profiling(operations), n.log, n.group.fail)
+		srv := serve(s.admin, profiling(operations), n.log, n.group.fail)
 		n.cleanups.add("admin listener", srv.stop)
 	}
-	srv := serve("http", s.http, h, n.log, n.group.fail)
+	srv := serve(s.http, h, n.log, n.group.fail)
 	n.cleanups.add("http listener", srv.stop)
 	return nil
 }

@@ -3,10 +3,12 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"sync"
 	"time"
 )
 
@@ -21,35 +23,52 @@ const (
 
 // server is one listener and what is served on it.
 type server struct {
-	name string
-	http *http.Server
-	done chan struct{} // closed when serving has ended
-	err  error         // why; read it after done
+	http  *http.Server
+	fresh sync.Map      // net.Conn: connections without a request so far
+	done  chan struct{} // closed when serving has ended
+	err   error         // why; read it after done
 }
 
 // serve answers calls on l with h until stop. failed is told when serving ends
 // for any other reason.
-func serve(name string, l net.Listener, h http.Handler, log *slog.Logger, failed func(error)) *server {
-	s := &server{name: name, done: make(chan struct{}), http: &http.Server{
+func serve(l net.Listener, h http.Handler, log *slog.Logger, failed func(error)) *server {
+	s := &server{done: make(chan struct{})}
+	s.http = &http.Server{
 		Handler:           slowBodies(h),
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}}
+		ConnState:         s.follow,
+	}
 	go func() {
 		defer close(s.done)
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.err = err
-			failed(err)
+			failed(fmt.Errorf("serve %s: %w", l.Addr(), err))
 		}
 	}()
 	return s
 }
 
+// follow remembers the connections that have sent nothing yet. Clients dial
+// ahead of need, and Shutdown would wait 5 s for each to show what it wants.
+func (s *server) follow(c net.Conn, state http.ConnState) {
+	if state == http.StateNew {
+		s.fresh.Store(c, nil)
+		return
+	}
+	s.fresh.Delete(c)
+}
+
 // stop lets the calls under way finish, as long as ctx lasts, and then cuts
 // them.
 func (s *server) stop(ctx context.Context) error {
+	s.http.SetKeepAlivesEnabled(false)
+	s.fresh.Range(func(c, _ any) bool {
+		_ = c.(net.Conn).Close()
+		return true
+	})
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(err, s.http.Close())
