@@ -163,9 +163,9 @@ func stopTwice(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("the node answered %q", answer)
 	}
 	ts.Check(n.cmd.Process.Signal(syscall.SIGTERM))
-	refused(ts)
+	awaitDrain(ts)
 	began := time.Now()
-	n.stop(syscall.SIGTERM)
+	n.signalUntilGone(ts)
 	if code := n.cmd.ProcessState.ExitCode(); code != exitError || time.Since(began) > 5*time.Second {
 		ts.Fatalf("ended with %d after %v, want %d at once:\n%s", code, time.Since(began), exitError, n.log.String())
 	}
@@ -174,9 +174,26 @@ func stopTwice(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// refused returns when the node has begun to drain: it accepts no connections,
+// signalUntilGone is a person who has lost patience: signals within half a
+// second of the first count as the same one.
+func (n *realNode) signalUntilGone(ts *testscript.TestScript) {
+	deadline := time.After(patience)
+	for again := time.NewTicker(100 * time.Millisecond); ; {
+		select {
+		case <-again.C:
+			_ = n.cmd.Process.Signal(syscall.SIGTERM) // it may be gone already
+		case <-n.exited:
+			again.Stop()
+			return
+		case <-deadline:
+			ts.Fatalf("the node ignores signals")
+		}
+	}
+}
+
+// awaitDrain returns when the node has begun to drain: it accepts no connections,
 // or says that it is not ready.
-func refused(ts *testscript.TestScript) {
+func awaitDrain(ts *testscript.TestScript) {
 	c, err := client.New(ts.Getenv("CLAWD_ADDR"), client.Options{MaxRetries: -1, Timeout: time.Second})
 	ts.Check(err)
 	deadline := time.After(patience)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -105,20 +106,28 @@ func announce(o node.Options, n *node.Node) {
 	o.Logger.Info("serving", attrs...)
 }
 
+// sameSignal is how long a repeated signal counts as the first one: timeout(1),
+// make and some supervisors signal the process and then its group as well.
+const sameSignal = 500 * time.Millisecond
+
 // stopSignals returns a context that ends with the first SIGTERM or SIGINT and
 // a channel that is closed with the second.
 func stopSignals() (ctx context.Context, now <-chan struct{}, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
+	signals := make(chan os.Signal, 1)
 	twice := make(chan struct{})
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	go func() {
 		if _, ok := <-signals; !ok {
 			return
 		}
+		first := time.Now()
 		cancel()
-		if _, ok := <-signals; ok {
-			close(twice)
+		for range signals {
+			if time.Since(first) >= sameSignal {
+				close(twice)
+				return
+			}
 		}
 	}()
 	return ctx, twice, func() {
