@@ -23,7 +23,7 @@ func TestErrorKinds(t *testing.T) {
 			t.Errorf("%d: got %v, want %v", status, err, want)
 		}
 		for _, other := range []error{ErrDenied, ErrInvalid, ErrNotFound, ErrUnavailable, ErrUnreachable} {
-			if other != want && errors.Is(err, other) {
+			if !errors.Is(want, other) && errors.Is(err, other) {
 				t.Errorf("%d is %v as well", status, other)
 			}
 		}

@@ -106,19 +106,22 @@ anything is sent. '-f -' reads standard input.`,
 }
 
 func (c *cli) readPolicies(path string) ([]client.Policy, error) {
-	if path == "" {
+	var (
+		in  []byte
+		err error
+	)
+	switch path {
+	case "":
 		return nil, usagef("policy apply needs -f FILE (or -f - for standard input)")
+	case "-":
+		in, err = io.ReadAll(c.stdin)
+	default:
+		in, err = os.ReadFile(path)
 	}
-	in := c.stdin
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, usageError{pathless(err, path)}
-		}
-		defer f.Close()
-		in = f
+	if err != nil {
+		return nil, usageError{pathless(err, path)}
 	}
-	policies, err := parsePolicies(in)
+	policies, err := parsePolicies(bytes.NewReader(in))
 	if err != nil {
 		return nil, usagef("%s: %w", path, err)
 	}

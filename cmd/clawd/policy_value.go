@@ -100,8 +100,14 @@ var intervalUnits = []struct {
 	word    string
 	seconds int64
 }{
-	{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400},
-	{"second", 1}, {"minute", 60}, {"hour", 3600}, {"day", 86400},
+	{"s", 1},
+	{"m", 60},
+	{"h", 3600},
+	{"d", 86400},
+	{"second", 1},
+	{"minute", 60},
+	{"hour", 3600},
+	{"day", 86400},
 }
 
 // parseInterval reads "1h", "90s", "7d" or a bare unit ("h", "minute") and

@@ -149,7 +149,10 @@ func fakeNode(ts *testscript.TestScript, neg bool, args []string) {
 		code, _ := strconv.Atoi(status)
 		writeAnswer(w, r, code, text)
 	}))
-	ts.Defer(func() { s.Close(); asked.Close() })
+	ts.Defer(func() {
+		s.Close()
+		_ = asked.Close()
+	})
 	ts.Setenv("CLAWD_ADDR", s.URL)
 }
 
