@@ -9,10 +9,11 @@ import (
 	"strings"
 )
 
-// clone copies what git tracks in root, as the files are now, so that a page is
-// tried on what a reader would get, before it is committed.
+// clone copies what git tracks in root or would track once it is added, as the
+// files are now, so that a page is tried on what a reader will get before it is
+// committed. A file that was never added is missed by CI, whose clone lacks it.
 func clone(root, to string) error {
-	out, err := exec.Command("git", "-C", root, "ls-files", "-z").Output()
+	out, err := exec.Command("git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
 	if err != nil {
 		return fmt.Errorf("list the files of the repository: %w", err)
 	}

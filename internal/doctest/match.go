@@ -6,7 +6,8 @@ import "strings"
 const anything = "…"
 
 // matches reports whether got is what a page shows. Empty lines at the ends and
-// blanks at the end of a line are layout.
+// the number of blanks are layout: the columns of a table are as wide as their
+// widest cell.
 func matches(want []string, got string) bool {
 	if len(want) == 0 {
 		return true
@@ -17,7 +18,7 @@ func matches(want []string, got string) bool {
 func tidy(lines []string) []string {
 	out := make([]string, len(lines))
 	for i, line := range lines {
-		out[i] = strings.TrimRight(line, " \t\r")
+		out[i] = strings.Join(strings.Fields(line), " ")
 	}
 	for len(out) > 0 && out[0] == "" {
 		out = out[1:]
@@ -30,7 +31,7 @@ func tidy(lines []string) []string {
 
 func matchLines(want, got []string) bool {
 	for i, line := range want {
-		if strings.TrimSpace(line) != anything {
+		if line != anything {
 			if i >= len(got) || !matchLine(line, got[i]) {
 				return false
 			}

@@ -15,6 +15,8 @@ func TestOutputIsComparedWithWhatThePageShows(t *testing.T) {
 		{"a", "a  \r\n", true},
 		{"a", "\na\n\n", true},
 		{"a", "b", false},
+		{"NAME  X", "NAME      X", true},
+		{"NAMEX", "NAME X", false},
 		{"a", "a\nb", false},
 		{"a\nb", "a", false},
 		{`{"id":"…","n":1}`, `{"id":"x","n":1}`, true},
