@@ -132,7 +132,7 @@ func jsonFault(err error) error {
 	// encoding/json has no type for this one; without the prefix the text is still a good detail.
 	if quoted, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		if name, uerr := strconv.Unquote(quoted); uerr == nil {
-			return Invalid(name, "is not a known field")
+			return unknown("body", name, "field")
 		}
 	}
 	return fmt.Errorf("%w: %w", Invalid("body", "is not valid"), err)

@@ -158,7 +158,7 @@ func parseConsumeQuery(q string) (p consumeParams, err error) {
 				return p, err
 			}
 		default:
-			return p, Invalid(name, "is not a known parameter")
+			return p, unknown("query", name, "parameter")
 		}
 	}
 	return p, nil

@@ -463,7 +463,10 @@ func (d *double) Merge(_ context.Context, r api.PeerRequest) ([]byte, error) {
 	if d.gap != nil {
 		return d.gap, fmt.Errorf("%w: have 5", api.ErrGap)
 	}
-	return []byte(`{"ack":1}`), err
+	if err != nil {
+		return nil, err
+	}
+	return []byte(`{"ack":1}`), nil
 }
 
 func (d *double) stream(r api.PeerRequest, w io.Writer) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/openclaw/clawd/api/wire"
 	"github.com/openclaw/clawd/ratelimit"
@@ -78,3 +79,16 @@ func (e *FieldError) Error() string { return e.Field + " " + e.Reason }
 
 // Unwrap returns the kind.
 func (e *FieldError) Unwrap() error { return e.Kind }
+
+// unknown tells that a request names something that is not known: a field, a parameter. The name is repeated, but not
+// at any length; without one the error is about what holds it.
+func unknown(holder, name, kind string) error {
+	const longest = 64
+	switch {
+	case name == "":
+		return Invalid(holder, "has a %s without a name", kind)
+	case len(name) > longest:
+		name = strings.ToValidUTF8(name[:longest], "") + "…"
+	}
+	return Invalid(name, "is not a known %s", kind)
+}

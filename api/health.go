@@ -46,7 +46,7 @@ func probe(r *http.Request) (q url.Values, verbose bool, err error) {
 	}
 	for name := range q {
 		if name != "verbose" && name != "exclude" {
-			return nil, false, Invalid(name, "is not a known parameter")
+			return nil, false, unknown("query", name, "parameter")
 		}
 	}
 	verbose, err = queryFlag(q, "verbose")

@@ -19,7 +19,7 @@ func query(r *http.Request, known ...string) (url.Values, error) {
 	}
 	for name, values := range q {
 		if !slices.Contains(known, name) {
-			return nil, Invalid(name, "is not a known parameter")
+			return nil, unknown("query", name, "parameter")
 		}
 		if len(values) > 1 {
 			return nil, Invalid(name, "is given %d times", len(values))

@@ -32,7 +32,7 @@ func scanConsume(body []byte) (tokens int64, inline Inline, err error) {
 			}
 			inline, err = s.inline()
 		default:
-			return unknownField(name)
+			return unknown("body", string(name), "field")
 		}
 		return err
 	})
@@ -61,7 +61,7 @@ func scanBatch(body []byte, checks []Check) (out []Check, atomic bool, err error
 			seenChecks = true
 			checks, err = s.checks(checks)
 		default:
-			return unknownField(name)
+			return unknown("body", string(name), "field")
 		}
 		return err
 	})
@@ -122,7 +122,7 @@ func (s *scanner) check() (c Check, err error) {
 			}
 			c.Inline, err = s.inline()
 		default:
-			return unknownField(name)
+			return unknown("body", string(name), "field")
 		}
 		return err
 	})
@@ -172,7 +172,7 @@ func (s *scanner) inline() (in Inline, err error) {
 			}
 			p.IntervalSeconds, err = s.decimal("policy.interval_seconds")
 		default:
-			return unknownField(append([]byte("policy."), name...))
+			return within("policy", unknown("", string(name), "field"))
 		}
 		return err
 	})
@@ -192,8 +192,7 @@ func checkInline(p wire.InlinePolicy) error {
 	return nil
 }
 
-func twice(field string) error       { return Invalid(field, "is given twice") }
-func unknownField(name []byte) error { return Invalid(string(name), "is not a known field") }
+func twice(field string) error { return Invalid(field, "is given twice") }
 
 // space skips white space.
 func (s *scanner) space() {
