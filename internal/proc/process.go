@@ -20,12 +20,17 @@ type Command struct {
 	Dir  string   // working directory; default: the caller's
 	Env  []string // added to the caller's environment
 	Log  string   // file that gets standard output and error; created
+	// Within runs the function that starts the process, for example inside a network namespace. Default: as it is.
+	Within func(start func() error) error
+	// HTTP asks /readyz. Default: http.DefaultClient.
+	HTTP *http.Client
 }
 
 // Process is a server that was started.
 type Process struct {
 	cmd    *exec.Cmd
 	log    string
+	http   *http.Client
 	exited chan struct{} // closed once the process is gone and was waited for
 }
 
@@ -35,14 +40,21 @@ func Start(c Command) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{cmd: exec.Command(c.Argv[0], c.Argv[1:]...), log: c.Log, exited: make(chan struct{})}
+	p := &Process{cmd: exec.Command(c.Argv[0], c.Argv[1:]...), log: c.Log, http: c.HTTP, exited: make(chan struct{})}
+	if p.http == nil {
+		p.http = http.DefaultClient
+	}
 	p.cmd.Dir = c.Dir
 	p.cmd.Env = append(os.Environ(), c.Env...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	// A group of its own: an interrupt at the terminal reaches the caller only, which then stops its servers in order.
 	// A caller that dies without stopping them (a test that ran into its time limit) takes its servers along.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := errors.Join(p.cmd.Start(), log.Close()); err != nil {
+	start := p.cmd.Start
+	if c.Within != nil {
+		start = func() error { return c.Within(p.cmd.Start) }
+	}
+	if err := errors.Join(start(), log.Close()); err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.Argv[0], err)
 	}
 	go func() {
@@ -58,7 +70,7 @@ func (p *Process) WaitReady(ctx context.Context, url string) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if ready(ctx, url) {
+		if p.ready(ctx, url) {
 			return nil
 		}
 		select {
@@ -71,14 +83,14 @@ func (p *Process) WaitReady(ctx context.Context, url string) error {
 	}
 }
 
-func ready(ctx context.Context, url string) bool {
+func (p *Process) ready(ctx context.Context, url string) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", nil)
 	if err != nil {
 		return false
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := p.http.Do(req)
 	if err != nil {
 		return false
 	}
@@ -101,6 +113,36 @@ func (p *Process) Stop() error {
 	}
 	<-p.exited
 	return fmt.Errorf("still running %s after SIGTERM: killed; it said:\n%s", killAfter, p.Log())
+}
+
+// Kill ends the server at once, as a crash would, and waits for it.
+func (p *Process) Kill() error {
+	if err := p.Signal(syscall.SIGKILL); err != nil {
+		return err
+	}
+	<-p.exited
+	return nil
+}
+
+// Signal sends a signal. A server that is gone already is no error.
+func (p *Process) Signal(s os.Signal) error {
+	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return nil
+}
+
+// Exited is closed once the server is gone.
+func (p *Process) Exited() <-chan struct{} { return p.exited }
+
+// ExitCode is what the server ended with: -1 while it runs, or when a signal ended it.
+func (p *Process) ExitCode() int {
+	select {
+	case <-p.exited:
+		return p.cmd.ProcessState.ExitCode()
+	default:
+		return -1
+	}
 }
 
 // PID of the server.

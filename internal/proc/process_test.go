@@ -62,6 +62,44 @@ func TestAServerThatEndsTellsWhy(t *testing.T) {
 	}
 }
 
+func TestAnExitCodeIsKept(t *testing.T) {
+	p := start(t, Command{Argv: []string{"sh", "-c", "exit 7"}})
+	<-p.Exited()
+	if got := p.ExitCode(); got != 7 {
+		t.Errorf("exit code %d, want 7", got)
+	}
+}
+
+func TestAKilledServerIsGoneWhenKillReturns(t *testing.T) {
+	p := start(t, Command{Argv: []string{"sh", "-c", "trap '' TERM; while :; do read -r _; done"}})
+	if got := p.ExitCode(); got != -1 {
+		t.Errorf("exit code %d of a running server, want -1", got)
+	}
+	if err := p.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-p.Exited():
+	default:
+		t.Error("Kill returned before the server was gone")
+	}
+	if err := p.Kill(); err != nil {
+		t.Errorf("a second Kill: %v", err)
+	}
+}
+
+func TestACommandIsStartedWhereItIsTold(t *testing.T) {
+	within := false
+	p := start(t, Command{Argv: []string{"true"}, Within: func(start func() error) error {
+		within = true
+		return start()
+	}})
+	<-p.Exited()
+	if !within {
+		t.Error("Within was not asked")
+	}
+}
+
 func TestACommandThatDoesNotExistIsAnError(t *testing.T) {
 	if _, err := Start(Command{Argv: []string{"/does/not/exist"}, Log: filepath.Join(t.TempDir(), "log")}); err == nil {
 		t.Fatal("started nothing")
