@@ -121,7 +121,7 @@ func (b *Bucket) room(l *Limit) uint64 { return uint64(max(l.Capacity-b.level, 0
 // add raises the level; what does not fit is forfeited.
 func (b *Bucket) add(n uint64, l *Limit) {
 	if room := b.room(l); n > room {
-		b.forfeit(n-room, l)
+		b.forfeit(n - room)
 		n = room
 	}
 	b.level += int64(n)

@@ -4,34 +4,32 @@ package ratelimit
 const maxForfeited = 1 << 62
 
 // forfeit counts n µtok that found the bucket full.
-func (b *Bucket) forfeit(n uint64, l *Limit) {
+func (b *Bucket) forfeit(n uint64) {
 	b.forfeited += min(n, maxForfeited)
 	if b.forfeited > maxForfeited {
-		b.shiftForfeited(l)
+		b.shiftForfeited()
 	}
 }
 
-// claim lets a row of grown µtok use what was forfeited since its peer was last
-// heard, and returns how much it used:
+// claim lets n µtok that a peer consumed unnoticed use what was forfeited since
+// it was last heard, and returns how much that is:
 //
-//	x = min(Δ, F − m, C + D),  F −= x
+//	x = min(n, F − m),  F −= x
 //
-// F is one amount for all peers: what one of them has claimed, no other can. No
-// peer may claim more than C + D, the most that the level could have moved.
-func (b *Bucket) claim(m mark, grown int64, l *Limit) int64 {
+// F is one amount for all peers: what one of them has claimed, no other can.
+func (b *Bucket) claim(m mark, n int64) int64 {
 	if b.forfeited <= m.f {
 		return 0
 	}
-	x := min(uint64(grown), b.forfeited-m.f, uint64(l.Capacity+l.Floor))
+	x := min(uint64(n), b.forfeited-m.f)
 	b.forfeited -= x
 	return int64(x)
 }
 
-// shiftForfeited moves F and all marks down, so that F never overflows. Marks
-// further than C + D below F are first raised to that: their credit is at its
-// bound.
-func (b *Bucket) shiftForfeited(l *Limit) {
-	lowest := b.forfeited - uint64(l.Capacity+l.Floor)
+// shiftForfeited moves F and all marks down, so that F never overflows. A mark
+// that is very far below F is raised first: nobody consumes so much unheard.
+func (b *Bucket) shiftForfeited() {
+	lowest := b.forfeited - maxForfeited/2
 	cut := b.forfeited
 	b.eachMark(func(m *mark) {
 		m.f = max(m.f, lowest)

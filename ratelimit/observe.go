@@ -4,30 +4,36 @@ package ratelimit
 const maxDelta = 1 << 62
 
 // Observe applies a row of the peer in slot peer: delta is the increase of its
-// consumption less the increase of its refunds, in µtok. Several rows of one
-// page may be applied one after the other; the page itself counts only when
-// Peer.Heard is set after them.
+// consumption less the increase of its refunds, in µtok. The page that the row
+// came in counts only when Peer.Heard is set, after all of its rows.
 //
-// What was predicted returns and what was really consumed is taken instead, as
-// far as it was not spent on tokens that were thrown away anyway:
+// The prediction comes first. As far as it was right, the level knows already;
+// what was predicted and not consumed returns. Only what was consumed beyond it
+// is news, and uses up first what was thrown away while it happened:
 //
-//	x = claim(Δ),  L = clamp(L + ph − (Δ − x), −D, C),  m = F
+//	Δ ≤ ph:  L = min(C, L + ph − Δ), what does not fit is forfeited
+//	Δ > ph:  x = claim(Δ − ph),  L = max(−D, L − (Δ − ph − x))
+//	m = F,  ph = 0
 //
-// The clamp of L bounds the effect of any row to C + D. Δ itself must not be
-// cut to that: after an hour of silence both Δ and ph are many times C, and only
-// their difference means anything.
+// Claiming first would pay predicted consumption twice, out of the level and
+// out of tokens that were thrown away beside it. The bounds of L bound the
+// effect of any row to C + D; Δ itself must not be cut to that, for after an hour
+// of silence Δ, ph and the claim are many times C, and only the difference means
+// anything.
 //
-// A net refund is consumption of zero that gives tokens back.
+// A net refund is consumption of zero that gives tokens back. A second row of a
+// peer at the same instant is charged in full: the first has used up
+// prediction and claim.
 func (b *Bucket) Observe(now int64, l *Limit, v *View, peer int, delta int64) {
 	b.settle(now, l, v)
 	p := b.peer(peer, l, v)
-	grown := min(max(delta, 0), maxDelta)
-	p.learn(b.last-p.at, grown, l)
-	effect := int64(p.takeBack()) - (grown - b.claim(p.mark, grown, l))
-	if effect >= 0 {
-		b.add(uint64(effect), l)
+	consumed := min(max(delta, 0), maxDelta)
+	p.learn(b.last-p.at, consumed, l)
+	if news := consumed - int64(p.takeBack()); news > 0 {
+		news -= b.claim(p.mark, news)
+		b.level -= min(news, b.level+l.Floor)
 	} else {
-		b.level -= min(-effect, b.level+l.Floor)
+		b.add(uint64(-news), l)
 	}
 	if delta < 0 {
 		b.add(uint64(min(-max(delta, -maxDelta), l.Capacity+l.Floor)), l)
