@@ -37,8 +37,9 @@ func (b *Bucket) settle(now int64, l *Limit, v *View) {
 		return
 	}
 	b.hear(now, l, v)
-	for t := b.last; t < now; t = b.last {
-		b.flow(b.pieceEnd(t, now, l, v), l, v)
+	for b.last < now {
+		end, share := b.expect(b.last, now, l, v)
+		b.flow(end, share, l)
 	}
 }
 
@@ -81,28 +82,12 @@ func (b *Bucket) moveMark(m *mark, at int64) {
 	}
 }
 
-// pieceEnd returns how far from t on all rates are constant and no mark is due.
-func (b *Bucket) pieceEnd(t, now int64, l *Limit, v *View) int64 {
-	end := now
-	if b.base.at > t {
-		end = min(end, b.base.at)
-	}
-	if b.old.at > t {
-		end = min(end, b.old.at)
-	}
-	for i := range b.peers {
-		_, until := b.peers[i].hold(t, l, v)
-		end = min(end, until)
-	}
-	return end
-}
-
-// flow moves the level over one piece: L += refill − predictions, then the marks
-// that are due at its end are set.
-func (b *Bucket) flow(end int64, l *Limit, v *View) {
-	t := b.last
-	added, carry := l.refill(end-t, b.carry)
-	taken := b.predict(t, end, l, v)
+// flow moves the level to the end of one piece: L += refill − predictions. Then
+// it sets the marks that are due there.
+func (b *Bucket) flow(end int64, share float64, l *Limit) {
+	dt := end - b.last
+	added, carry := l.refill(dt, b.carry)
+	taken := b.predict(share * float64(dt))
 	b.last, b.carry = end, carry
 
 	switch {

@@ -80,13 +80,12 @@ func (b *Bucket) timeTo(n int64, l *Limit, v *View) time.Duration {
 	if need <= 0 {
 		return 0
 	}
-	total, _ := b.expected(b.last, l, v)
-	if total == 0 {
+	if len(b.peers) == 0 {
 		return l.timeFor(need, b.carry)
 	}
 	// Each peer may be taken off up to a µtok early.
 	need += int64(len(b.peers))
-	t := math.Ceil(float64(need) / (l.rate() - total))
+	t := math.Ceil(float64(need) / b.netRate(l, v))
 	if t >= math.MaxInt64 {
 		return Never
 	}

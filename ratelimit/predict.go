@@ -90,44 +90,62 @@ func (p *peerState) hold(t int64, l *Limit, v *View) (part float64, until int64)
 	return math.Ldexp(1, -int(halvings)), min(released, p.at+int64(HoldMax)+halvings*int64(HoldHalf))
 }
 
-// expected is the rate at which all peers together are expected to consume at
-// t, and what a single λ is to be multiplied with to stay within the bound
+// expect sets at what rate each peer is expected to consume from t on, until end
+// at the latest: until then no rate changes and no mark is due. The rates are to
+// be multiplied by share, to keep them together within
 //
 //	Σλ ≤ r·(1 − 1/(2N)),
 //
 // which leaves this node half of an equal part of the refill, whatever the
 // others seem to do, and makes the net rate positive.
-func (b *Bucket) expected(t int64, l *Limit, v *View) (total, scale float64) {
+func (b *Bucket) expect(t, now int64, l *Limit, v *View) (end int64, share float64) {
+	end = now
+	if b.base.at > t {
+		end = min(end, b.base.at)
+	}
+	if b.old.at > t {
+		end = min(end, b.old.at)
+	}
+	var total float64
 	for i := range b.peers {
 		p := &b.peers[i]
-		part, _ := p.hold(t, l, v)
-		total += part * p.lambda()
+		part, until := p.hold(t, l, v)
+		p.rate = 0
+		if part > 0 {
+			p.rate = part * p.lambda()
+		}
+		total += p.rate
+		end = min(end, until)
 	}
-	if total == 0 {
-		return 0, 0
+	if most := l.rate() * (1 - 1/(2*float64(v.members()))); total > most {
+		return end, most / total
 	}
-	bound := l.rate() * (1 - 1/(2*float64(v.members())))
-	if total > bound {
-		return bound, bound / total
-	}
-	return total, 1
+	return end, 1
 }
 
-// predict adds to each peer what it is expected to consume between t and end,
-// during which the rates are constant, and returns by how many whole µtok the
-// level has to fall. The fractions stay with the peers, so that looking often
-// takes as much as looking once.
-func (b *Bucket) predict(t, end int64, l *Limit, v *View) (taken uint64) {
-	total, scale := b.expected(t, l, v)
-	if total == 0 {
-		return 0
-	}
+// predict adds to each peer its rate times scaled ns, and returns by how many
+// whole µtok the level has to fall. The fractions stay with the peers, so that
+// looking often takes as much as looking once.
+func (b *Bucket) predict(scaled float64) (taken uint64) {
 	for i := range b.peers {
 		p := &b.peers[i]
-		part, _ := p.hold(t, l, v)
+		if p.rate == 0 {
+			continue
+		}
 		before := uint64(p.ph)
-		p.ph = min(p.ph+part*p.lambda()*scale*float64(end-t), maxPredicted)
+		p.ph = min(p.ph+p.rate*scaled, maxPredicted)
 		taken += uint64(p.ph) - before
 	}
 	return taken
+}
+
+// netRate is the refill less what is expected to be consumed elsewhere, µtok per
+// ns, as of the last look.
+func (b *Bucket) netRate(l *Limit, v *View) float64 {
+	_, share := b.expect(b.last, b.last, l, v)
+	var total float64
+	for i := range b.peers {
+		total += b.peers[i].rate
+	}
+	return l.rate() - share*total
 }
