@@ -7,24 +7,33 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"time"
 
 	"github.com/openclaw/clawd/node/antientropy"
 )
 
-// auditLoop compares this node's facts with those of one random peer. Equal
-// vectors promise equal facts; where they differ all the same, something was
-// lost that no pull would ever bring back.
+// auditLoop compares this node's facts with those of one random peer, every
+// AuditInterval and after a storm of gaps. Equal vectors promise equal facts;
+// where they differ all the same, something was lost that no pull would ever
+// bring back.
 func (n *Node) auditLoop(ctx context.Context) error {
-	return every(ctx, n.options.AuditInterval, func() {
-		m, ok := n.peers.random()
-		if !ok {
-			return
+	ticker := time.NewTicker(n.options.AuditInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		case <-n.gaps.storm:
+			n.log.Warn("many pages of peers did not fit; comparing digests")
 		}
-		if err := n.audit(ctx, m); err != nil && ctx.Err() == nil {
-			n.metrics.auditErrors.Inc()
-			n.log.Warn("an audit failed", "peer", m.name, "error", err)
+		if m, ok := n.peers.random(); ok {
+			if err := n.audit(ctx, m); err != nil && ctx.Err() == nil {
+				n.metrics.auditErrors.Inc()
+				n.log.Warn("an audit failed", "peer", m.name, "error", err)
+			}
 		}
-	})
+	}
 }
 
 func (n *Node) audit(ctx context.Context, m member) error {

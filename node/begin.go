@@ -19,39 +19,40 @@ func (n *Node) begin() error {
 		return err
 	}
 	if len(vectors) == 0 && len(n.options.Join) > 0 {
-		n.group.Go("bootstrap", func(ctx context.Context) error {
-			n.catchUp = n.bootstrap(ctx)
-			if ctx.Err() != nil {
-				return nil
-			}
-			return n.beginCounting()
-		})
+		n.group.Go("bootstrap", n.beginFromPeers)
 		return nil
-	}
-	if err := n.beginCounting(); err != nil {
-		return err
-	}
-	return nil
-}
-
-// beginCounting opens the replica and starts everything that works on it.
-func (n *Node) beginCounting() error {
-	if n.store == nil {
-		return storage.ErrClosed // starting over has failed
 	}
 	if err := n.openReplica(); err != nil {
 		return err
 	}
+	n.catchUp = len(n.options.Join) > 0 || n.hasHistory()
+	n.beginCounting()
+	return nil
+}
+
+func (n *Node) beginFromPeers(ctx context.Context) error {
+	loaded, err := n.bootstrap(ctx)
+	if err != nil || ctx.Err() != nil {
+		return err
+	}
+	if err := n.openReplica(); err != nil {
+		return err
+	}
+	n.catchUp = loaded
+	n.beginCounting()
+	return nil
+}
+
+// beginCounting starts everything that works on the replica.
+func (n *Node) beginCounting() {
 	n.peers = newPeers(n.client, n.group, n.metrics)
 	n.peers.acked = func(a *antientropy.Ack) { n.replica.NoteAck(n.now(), a) }
 	n.peers.outcast = n.castOut
-	n.catchUp = n.catchUp || len(n.options.Join) > 0 || n.hasHistory()
 	close(n.up)
 	if n.catchUp && n.health.advance(phaseSyncing) {
 		n.membership.announce(phaseSyncing.String())
 	}
 	n.startLoops()
-	return nil
 }
 
 // openReplica makes this start a new run, durably before its first use, and

@@ -25,8 +25,9 @@ const settleTime = time.Second
 //   - Without any peer in reach for SyncWait it begins alone, unless its store
 //     was lost: then it would make the others' facts look old.
 //
-// loaded tells whether there may be newer facts to catch up with.
-func (n *Node) bootstrap(ctx context.Context) (loaded bool) {
+// loaded tells whether a peer's state was taken: there may be newer facts by
+// now.
+func (n *Node) bootstrap(ctx context.Context) (loaded bool, err error) {
 	began := n.now().Mono
 	poll := time.NewTicker(n.options.tuning.joinInterval / 20)
 	defer poll.Stop()
@@ -35,25 +36,25 @@ func (n *Node) bootstrap(ctx context.Context) (loaded bool) {
 		alive := n.membership.reachable()
 		switch donors := inPhase(alive, phaseReady); {
 		case len(donors) > 0:
-			if n.loadFromAny(ctx, donors) {
-				return true
+			if loaded, err := n.loadFromAny(ctx, donors); loaded || err != nil {
+				return loaded, err
 			}
 			rest(ctx, n.options.tuning.joinInterval)
 		case len(alive) > 0:
 			if waited >= settleTime && len(inPhase(alive, phaseJoining)) == len(alive) && n.leads(alive) {
 				n.log.Info("all peers are as new as this node; beginning a new cluster")
-				return false
+				return false, nil
 			}
 		case waited >= n.options.SyncWait && !n.rebuilt:
 			n.log.Warn("no peer was found in time; beginning alone", "waited", waited.Round(time.Millisecond))
-			return false
+			return false, nil
 		}
 		select {
 		case <-ctx.Done():
 		case <-poll.C:
 		}
 	}
-	return false
+	return false, nil
 }
 
 func inPhase(list []member, p phase) []member {
@@ -70,18 +71,21 @@ func (n *Node) leads(alive []member) bool {
 // loadFromAny tries the donors in random order. Each attempt is with one donor
 // from beginning to end, since the totals of an agent only mean something
 // together with the vector they were counted under.
-func (n *Node) loadFromAny(ctx context.Context, donors []member) bool {
+func (n *Node) loadFromAny(ctx context.Context, donors []member) (bool, error) {
 	for _, donor := range shuffled(donors) {
 		err := n.load(ctx, donor)
 		if err == nil {
-			return true
+			return true, nil
 		}
 		if ctx.Err() != nil {
-			return false
+			return false, nil
 		}
 		n.log.Warn("the state of a peer could not be loaded", "peer", donor.name, "error", err)
+		if n.store == nil {
+			return false, err // and there is nothing left to load into
+		}
 	}
-	return false
+	return false, nil
 }
 
 func (n *Node) load(ctx context.Context, donor member) error {
@@ -159,7 +163,8 @@ func (n *Node) becomeReady(ctx context.Context) error {
 	poll := time.NewTicker(n.options.tuning.joinInterval / 20)
 	defer poll.Stop()
 	for {
-		if n.pullAny(deadline, n.membership.reachable()) {
+		alive := n.membership.reachable()
+		if n.pullAny(deadline, slices.DeleteFunc(alive, func(m member) bool { return m.phase == phaseJoining.String() })) {
 			return nil
 		}
 		select {

@@ -234,6 +234,7 @@ func TestConsumptionIsSeenByAllWithinASecond(t *testing.T) {
 }
 
 func TestQuietNodesHaveEqualTotalsAndDigests(t *testing.T) {
+	t.Parallel()
 	nodes := trio(t)
 	const agents = 50
 	want := make(map[string]uint64)
@@ -254,6 +255,7 @@ func TestQuietNodesHaveEqualTotalsAndDigests(t *testing.T) {
 }
 
 func TestAFourthNodeJoinsEmptyAndServesTheSameTotals(t *testing.T) {
+	t.Parallel()
 	nodes := trio(t)
 	for i, n := range nodes {
 		consume(t, n, "early", int64(10*(i+1)))
@@ -276,6 +278,7 @@ func TestAFourthNodeJoinsEmptyAndServesTheSameTotals(t *testing.T) {
 }
 
 func TestANodeThatLeavesReleasesItsShareAtOnce(t *testing.T) {
+	t.Parallel()
 	nodes := trio(t)
 	consume(t, nodes[2], "x", 1)
 	agree(t, nodes...)
@@ -300,6 +303,7 @@ func memberNamed(t *testing.T, n *Node, name string) replica.MemberInfo {
 }
 
 func TestAFailedNodesShareIsReleasedByTheMajorityOnly(t *testing.T) {
+	t.Parallel()
 	world := faultnet.New()
 	var nodes []*Node
 	for _, name := range []string{"a", "b", "c"} {
@@ -337,6 +341,7 @@ func TestAFailedNodesShareIsReleasedByTheMajorityOnly(t *testing.T) {
 }
 
 func TestARestartKeepsTotals(t *testing.T) {
+	t.Parallel()
 	a := open(t, peered(t, "a"))
 	o := peered(t, "b", a)
 	b := open(t, o)
@@ -361,6 +366,7 @@ func TestARestartKeepsTotals(t *testing.T) {
 }
 
 func TestANodeOfAnotherClusterIsRefused(t *testing.T) {
+	t.Parallel()
 	a := open(t, peered(t, "a"))
 	o := peered(t, "b", a)
 	o.Cluster = "other"

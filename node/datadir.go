@@ -16,22 +16,24 @@ func openStore(o Options, hooks storage.Options) (store *storage.Store, rebuilt 
 	if err := setForgottenAside(o); err != nil {
 		return nil, false, err
 	}
-	store, err = storage.OpenPebble(storeDir(o.DataDir), hooks)
+	dir := storeDir(o.DataDir)
+	store, err = storage.OpenPebble(dir, hooks)
 	if err == nil || !errors.Is(err, storage.ErrCorrupt) {
 		return store, false, err
 	}
+	o.Logger.Error("the store is corrupt", "dir", dir, "error", err)
 	if !o.AutoRebuild {
-		return nil, false, fmt.Errorf("%w; restore a backup, or let auto-rebuild load it from a peer", err)
+		return nil, false, fmt.Errorf("%s: %w; restore a backup, or start with auto-rebuild to load it from a peer", dir, storage.ErrCorrupt)
 	}
 	if len(o.Join) == 0 {
-		return nil, false, fmt.Errorf("%w; it cannot be rebuilt without a peer to join", err)
+		return nil, false, fmt.Errorf("%s: %w, and it cannot be rebuilt without a peer to join", dir, storage.ErrCorrupt)
 	}
-	aside, moveErr := moveAside(storeDir(o.DataDir), o.Now().Unix())
-	if moveErr != nil {
-		return nil, false, errors.Join(err, moveErr)
+	aside, err := moveAside(dir, o.Now().Unix())
+	if err != nil {
+		return nil, false, fmt.Errorf("%s: %w, and it cannot be moved aside: %w", dir, storage.ErrCorrupt, err)
 	}
-	o.Logger.Error("the store was corrupt and is rebuilt from a peer", "error", err, "moved_to", aside)
-	store, err = storage.OpenPebble(storeDir(o.DataDir), hooks)
+	o.Logger.Warn("the store is rebuilt from a peer", "old_data", aside)
+	store, err = storage.OpenPebble(dir, hooks)
 	return store, true, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/openclaw/clawd/crdt"
 	"github.com/openclaw/clawd/node/antientropy"
 	"github.com/openclaw/clawd/node/replica"
 	"github.com/openclaw/clawd/storage"
@@ -38,6 +39,7 @@ func (n *Node) flush() error {
 	if f.PushEarly {
 		n.push(f.Pages)
 	}
+	f.Spent(n.rank)
 	err := n.commit(f)
 	n.replica.EndFlush(f, n.now(), err)
 	if err != nil {
@@ -96,4 +98,15 @@ func frame(pages []*antientropy.Page) (bodies [][]byte) {
 		body = antientropy.AppendFrame(body, page)
 	}
 	return append(bodies, body)
+}
+
+// rank counts what an agent spent for the ranking of the busiest. Doing it
+// once a flush keeps the ranking's locks off the hot path.
+func (n *Node) rank(s replica.Spent) {
+	if n.top == nil {
+		return
+	}
+	if k, err := crdt.ParseBucketKey(s.Key); err == nil {
+		n.top.add(k.Tenant, k.Agent, s.Amount)
+	}
 }

@@ -90,7 +90,22 @@ func (p public) ConsumeBatch(ctx context.Context, checks []api.Check, atomic boo
 	for i := range qs {
 		n.count(&qs[i], &out[i])
 	}
+	if !atomic {
+		binding = lastGrantable(out)
+	}
 	return binding, nil
+}
+
+// lastGrantable is the index of the denied decision with the longest wait, -1
+// when all were allowed.
+func lastGrantable(out []api.Decision) int {
+	last := -1
+	for i := range out {
+		if !out[i].Allowed && (last < 0 || out[i].RetryAfter > out[last].RetryAfter) {
+			last = i
+		}
+	}
+	return last
 }
 
 // requests translates a batch; the limits of inline policies live in one
@@ -176,7 +191,6 @@ func (n *Node) count(q *replica.Request, d *ratelimit.Decision) {
 	}
 	n.metrics.allowed.Inc()
 	n.metrics.allowedTokens.Add(float64(q.Tokens) / microTokens)
-	n.top.add(q.Tenant, q.Agent, uint64(q.Tokens))
 }
 
 // micro is whole tokens in µtok; the api has bounded them.

@@ -157,10 +157,7 @@ func (m *membership) drainEvents() {
 	for {
 		select {
 		case <-m.events:
-			select {
-			case m.changed <- struct{}{}:
-			default:
-			}
+			signal(m.changed)
 		case <-m.serf.ShutdownCh():
 			return
 		}

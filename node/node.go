@@ -91,7 +91,7 @@ func newNode(o Options) *Node {
 		registry: &lease{Registerer: o.Registry},
 		top:      newTopAgents(o.TopAgents),
 		client:   newPeerClient(o.Network),
-		gaps:     newGaps(),
+		gaps:     newGaps(o.tuning.gapStorm),
 		up:       make(chan struct{}),
 		fatal:    make(chan error, 1),
 		done:     make(chan struct{}),

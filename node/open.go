@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/openclaw/clawd/api"
+	"github.com/openclaw/clawd/api/front"
 	"github.com/openclaw/clawd/storage"
 )
 
@@ -58,6 +59,7 @@ func (n *Node) openStore() error {
 	if n.store, n.rebuilt, err = openStore(n.options, n.storeHooks()); err != nil {
 		return err
 	}
+	n.forgetFailure()
 	if n.id, err = identify(n.store, n.options, n.options.Now()); err != nil {
 		return err
 	}
@@ -70,13 +72,21 @@ func (n *Node) openStore() error {
 
 func (n *Node) storeHooks() storage.Options {
 	return storage.Options{
-		Logger: n.log, CacheBytes: n.options.CacheBytes, OnDiskFull: n.onDiskFull,
+		Logger: n.log, CacheBytes: n.options.CacheBytes, FS: n.options.tuning.fs, OnDiskFull: n.onDiskFull,
 		OnFatal: func(err error) {
 			select {
 			case n.fatal <- err:
 			default: // a second failure says nothing new
 			}
 		},
+	}
+}
+
+// forgetFailure drops what a store reported that is no longer ours.
+func (n *Node) forgetFailure() {
+	select {
+	case <-n.fatal:
+	default:
 	}
 }
 
@@ -220,7 +230,14 @@ func (n *Node) servePublic(s *sockets) error {
 		srv := serve(s.admin, profiling(operations), n.log, n.group.fail)
 		n.cleanups.add("admin listener", srv.stop)
 	}
-	srv := serve(s.http, h, n.log, n.group.fail)
-	n.cleanups.add("http listener", srv.stop)
+	hot, err := api.NewHot(o)
+	if err != nil {
+		return err
+	}
+	hottest := front.Listen(s.http, front.Options{Hot: hot, HeadTimeout: headerTimeout, IdleTimeout: idleTimeout, Logger: n.log})
+	srv := serve(hottest, h, n.log, n.group.fail)
+	n.cleanups.add("http listener", func(ctx context.Context) error {
+		return errors.Join(srv.stop(ctx), hottest.Wait(ctx))
+	})
 	return nil
 }

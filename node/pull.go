@@ -117,22 +117,40 @@ func (n *Node) endPull(message []byte) error {
 
 // gaps collects the peers whose pages did not fit.
 type gaps struct {
-	wake chan struct{}
+	wake  chan struct{} // somebody is waiting in from
+	storm chan struct{} // there were so many that something may be wrong
+	limit int           // gaps within a minute that make a storm
 
-	mu   sync.Mutex
-	from map[crdt.NodeID]bool
+	mu    sync.Mutex
+	from  map[crdt.NodeID]bool
+	since int64 // mono ns, of count
+	count int
 }
 
-func newGaps() *gaps {
-	return &gaps{wake: make(chan struct{}, 1), from: make(map[crdt.NodeID]bool)}
+func newGaps(limit int) *gaps {
+	return &gaps{
+		wake: make(chan struct{}, 1), storm: make(chan struct{}, 1), limit: limit,
+		from: make(map[crdt.NodeID]bool),
+	}
 }
 
-func (g *gaps) add(id crdt.NodeID) {
+func (g *gaps) add(id crdt.NodeID, mono int64) {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.from[id] = true
-	g.mu.Unlock()
+	signal(g.wake)
+	if mono-g.since > time.Minute.Nanoseconds() {
+		g.since, g.count = mono, 0
+	}
+	if g.count++; g.count == g.limit {
+		signal(g.storm)
+	}
+}
+
+// signal wakes whoever listens on ch, once for any number of signals.
+func signal(ch chan<- struct{}) {
 	select {
-	case g.wake <- struct{}{}:
+	case ch <- struct{}{}:
 	default:
 	}
 }

@@ -3,6 +3,8 @@ package node
 import (
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/openclaw/clawd/storage"
 )
 
@@ -19,6 +21,8 @@ type tuning struct {
 	releaseAfter    time.Duration
 	slowFlush       time.Duration // a flush longer than this degrades
 	disk            storage.DiskLimits
+	fs              vfs.FS // of the store; nil = the operating system's
+	gapStorm        int    // gaps within a minute that call for an audit
 }
 
 func (t tuning) withDefaults() tuning {
@@ -32,5 +36,6 @@ func (t tuning) withDefaults() tuning {
 	orDefault(&t.forgetAfter, 30*24*time.Hour)
 	orDefault(&t.releaseAfter, 10*time.Second)
 	orDefault(&t.slowFlush, time.Second)
+	orDefault(&t.gapStorm, 100)
 	return t
 }
