@@ -14,6 +14,7 @@ const DefaultTenant = "default"
 
 // Check is one question to the limiter: may this agent have so many tokens now? The api has validated the name and
 // that Tokens is positive and within range; the limiter refuses more tokens than the capacity with Invalid("tokens", …).
+// Agent may point into a buffer that is used again when the call has returned: whoever keeps it clones it.
 type Check struct {
 	Tenant string
 	Agent  string

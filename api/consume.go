@@ -23,10 +23,12 @@ type consumer struct {
 // consumeCall is one request of the hot route and what its answer is made of. Calls are pooled; a call is one
 // request's at a time.
 type consumeCall struct {
-	// The request. Agent is decoded and valid, query is as it was sent.
+	// The request. Agent is decoded and valid, query is as it was sent. Behind net/http the body is read into buf; in
+	// front of it, all three point into the connection's buffer.
 	agent string
 	query string
-	body  bytes.Buffer
+	body  []byte
+	buf   bytes.Buffer
 
 	// The answer.
 	status      int
@@ -51,8 +53,8 @@ func (c *consumer) answer(ctx context.Context, call *consumeCall) error {
 	if err != nil {
 		return err
 	}
-	if call.body.Len() > 0 {
-		tokens, inline, err := scanConsume(call.body.Bytes())
+	if len(call.body) > 0 {
+		tokens, inline, err := scanConsume(call.body)
 		switch {
 		case err != nil:
 			return err
@@ -91,10 +93,10 @@ func (c *consumer) serve(w http.ResponseWriter, r *http.Request) error {
 	call := consumeCalls.Get().(*consumeCall)
 	defer call.release()
 	call.agent, call.query = agent, r.URL.RawQuery
-	if err := readBody(w, r, maxConsumeBody, &call.body); err != nil {
+	if err := readBody(w, r, maxConsumeBody, &call.buf); err != nil {
 		return err
 	}
-	if call.body.Len() > 0 {
+	if call.body = call.buf.Bytes(); len(call.body) > 0 {
 		if err := wantJSON(r.Header); err != nil {
 			return err
 		}
@@ -111,8 +113,8 @@ func (c *consumer) serve(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (call *consumeCall) release() {
-	call.body.Reset()
-	call.agent, call.query, call.contentType = "", "", nil
+	call.buf.Reset()
+	call.agent, call.query, call.body, call.contentType = "", "", nil, nil
 	consumeCalls.Put(call)
 }
 

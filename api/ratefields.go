@@ -151,6 +151,21 @@ func setLegacy(h http.Header, d *Decision) {
 	}
 }
 
+// appendLegacy is setLegacy for the front.
+func appendLegacy(b []byte, d *Decision) []byte {
+	b = append(b, "\r\nX-Ratelimit-Limit: "...)
+	b = strconv.AppendInt(b, limitOf(d), 10)
+	b = append(b, "\r\nX-Ratelimit-Remaining: "...)
+	b = strconv.AppendInt(b, remainingOf(d), 10)
+	b = append(b, "\r\nX-Ratelimit-Reset: "...)
+	b = strconv.AppendInt(b, ceilDiv(d.Reset, time.Second), 10)
+	if !d.Allowed {
+		b = append(b, "\r\nRetry-After-Ms: "...)
+		b = strconv.AppendInt(b, retryAfterMS(d), 10)
+	}
+	return b
+}
+
 // retryAfterMS is the retry_after_ms of a decision: 0 when allowed, and in a denied atomic batch for the checks that
 // would have passed alone.
 func retryAfterMS(d *Decision) int64 {

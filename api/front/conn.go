@@ -10,10 +10,11 @@ import (
 // conn is a connection that has sent nothing but hot calls so far.
 type conn struct {
 	net.Conn
-	server *Server
-	idle   atomic.Bool // waiting for a request: may be closed at any time
-	armed  time.Time   // when the read deadline was set last
-	urgent bool        // the deadline is that of a started request
+	server  *Server
+	idle    atomic.Bool // waiting for a request: may be closed at any time
+	armed   time.Time   // when the read deadline was set last
+	patient time.Time   // when the write deadline was set last
+	urgent  bool        // the deadline is that of a started request
 }
 
 // buffers hold what is read and what is written. One is a connection's while
@@ -106,7 +107,10 @@ func (b *buffer) consume(n int) {
 }
 
 func (c *conn) send(b *buffer) bool {
-	_ = c.SetWriteDeadline(c.server.opts.Now().Add(c.server.opts.WriteTimeout))
+	if now := c.server.opts.Now(); now.Sub(c.patient) > c.server.opts.WriteTimeout/4 {
+		c.patient = now
+		_ = c.SetWriteDeadline(now.Add(c.server.opts.WriteTimeout))
+	}
 	_, err := c.Conn.Write(b.out)
 	b.out = b.out[:0]
 	return err == nil

@@ -28,6 +28,21 @@ type Flush struct {
 	changes  []Change
 }
 
+// Spent is what this node admitted of a bucket between two flushes.
+type Spent struct {
+	Key    string // an encoded crdt.BucketKey
+	Amount uint64 // µtok
+}
+
+// Spent calls fn with the consumption that f took.
+func (f *Flush) Spent(fn func(Spent)) {
+	for i := range f.captures {
+		for _, s := range f.captures[i].spent {
+			fn(s)
+		}
+	}
+}
+
 // capture collects what one shard contributes to a flush.
 type capture struct {
 	epoch   uint64
@@ -38,6 +53,7 @@ type capture struct {
 	list    []*cell
 	batch   storage.Batch
 	rows    []crdt.Entry
+	spent   []Spent
 	moved   []movedSlot
 	marks   []raisedMark
 	changes []Change
@@ -216,6 +232,9 @@ func (r *Replica) writeOwnRow(k *capture, c *cell) {
 		s.row = crdt.Row{Birth: seq}
 		c.rebirth = true
 		r.counters.births.Add(1)
+	}
+	if c.kind == crdt.KindBucket && c.pendingConsumed > 0 {
+		k.spent = append(k.spent, Spent{c.key, c.pendingConsumed})
 	}
 	s.row.Consumed += c.pendingConsumed
 	s.row.Refunded += c.pendingRefunded

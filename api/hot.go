@@ -1,0 +1,136 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/openclaw/clawd/api/front"
+)
+
+// Hot answers consume calls in front of the router, on bytes. It takes only what it can answer with a decision: a
+// request with anything wrong, and one whose call fails, goes the general way, which then says what is wrong.
+type Hot struct {
+	consumer consumer
+	series   series
+	log      *slog.Logger
+	now      func() time.Time
+	date     atomic.Pointer[httpDate]
+}
+
+var _ front.Hot = (*Hot)(nil)
+
+// NewHot is the front's side of the handler that NewPublic makes of the same options.
+func NewHot(o Options) (*Hot, error) {
+	o = o.withDefaults()
+	m, err := newMetrics(o.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	return &Hot{
+		consumer: consumer{limiter: o.Public, legacy: o.LegacyHeaders},
+		series:   m.series(http.MethodPost, consumeTemplate),
+		log:      o.Logger, now: o.Now,
+	}, nil
+}
+
+// Answer implements front.Hot.
+func (h *Hot) Answer(ctx context.Context, req *front.Request, out []byte, closing bool) ([]byte, bool) {
+	if h.log.Enabled(ctx, slog.LevelDebug) {
+		return out, false // the general way writes the access log
+	}
+	agent, ok := hotAgent(req.Path)
+	if !ok || len(req.Body) > maxConsumeBody {
+		return out, false
+	}
+	began := h.now()
+	call := consumeCalls.Get().(*consumeCall)
+	defer call.release()
+	call.agent, call.query, call.body = agent, text(req.Query), req.Body
+	if err := h.consumer.answer(ctx, call); err != nil {
+		return out, false
+	}
+	ended := h.now()
+	out = h.appendAnswer(out, call, ended, closing)
+	h.series.observe(call.status, ended.Sub(began), false)
+	return out, true
+}
+
+// hotAgent cuts the agent out of the path of a consume call. Escapes are rare enough to be allowed to allocate.
+func hotAgent(path []byte) (string, bool) {
+	const before, after = "/v1/agents/", "/consume"
+	if len(path) <= len(before)+len(after) || string(path[:len(before)]) != before ||
+		string(path[len(path)-len(after):]) != after {
+		return "", false
+	}
+	segment := path[len(before) : len(path)-len(after)]
+	if bytes.IndexByte(segment, '/') >= 0 {
+		return "", false
+	}
+	name := text(segment)
+	if bytes.IndexByte(segment, '%') >= 0 {
+		var err error
+		if name, err = url.PathUnescape(name); err != nil {
+			return "", false
+		}
+	}
+	return name, checkName("agent", name, MaxNameBytes) == nil
+}
+
+// text is b as a string without a copy. It lives as long as the connection's buffer stays as it is, that is until the
+// call has been answered: see Check.
+func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+func (h *Hot) appendAnswer(b []byte, call *consumeCall, now time.Time, closing bool) []byte {
+	switch call.status {
+	case http.StatusOK:
+		b = append(b, "HTTP/1.1 200 OK\r\nContent-Type: "...)
+	case http.StatusTooManyRequests:
+		b = append(b, "HTTP/1.1 429 Too Many Requests\r\nContent-Type: "...)
+	default:
+		b = append(b, "HTTP/1.1 403 Forbidden\r\nContent-Type: "...)
+	}
+	b = append(b, call.contentType[0]...)
+	b = append(b, "\r\nRatelimit: "...)
+	b = appendRateField(b, &call.decision)
+	b = append(b, "\r\nRatelimit-Policy: "...)
+	b = appendPolicyField(b, &call.decision)
+	if !call.decision.Allowed {
+		b = append(b, "\r\nRetry-After: "...)
+		b = strconv.AppendInt(b, seconds(call.decision.RetryAfter), 10)
+	}
+	if h.consumer.legacy {
+		b = appendLegacy(b, &call.decision)
+	}
+	b = append(b, "\r\nDate: "...)
+	b = append(b, h.dateAt(now)...)
+	if closing {
+		b = append(b, "\r\nConnection: close"...)
+	}
+	b = append(b, "\r\nContent-Length: "...)
+	b = strconv.AppendInt(b, int64(len(call.out)), 10)
+	b = append(b, "\r\n\r\n"...)
+	return append(b, call.out...)
+}
+
+// httpDate is the Date header of one second.
+type httpDate struct {
+	second int64
+	text   string
+}
+
+func (h *Hot) dateAt(now time.Time) string {
+	second := now.Unix()
+	d := h.date.Load()
+	if d == nil || d.second != second {
+		d = &httpDate{second, now.UTC().Format(http.TimeFormat)}
+		h.date.Store(d)
+	}
+	return d.text
+}
