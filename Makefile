@@ -15,12 +15,18 @@ GOLANGCI_VERSION := v2.15.0
 GOLANGCI = $$(scripts/tool.sh golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint $(GOLANGCI_VERSION))
 
 # Process tests start real nodes; they run by themselves, so that they meet an otherwise idle machine.
-E2E_PKGS  := ./internal/e2e/... ./internal/demo/... ./internal/doctest/...
+E2E  := internal/e2e internal/demo
+# Pages of documentation, typed against real nodes.
+DOC  := internal/doctest
 # Packages with goroutines of their own, or that are called from many: their tests always run under the race detector.
-RACE_PKGS := ./node/... ./api/... ./client/... ./storage/... ./internal/faultnet/...
 # What is left is arithmetic and codecs without shared state; `make race` runs those under the detector too.
-existing   = $(shell $(GO) list $(1) 2>/dev/null)
-unit_pkgs  = $(filter-out $(call existing,$(E2E_PKGS)) $(call existing,$(RACE_PKGS)),$(shell $(GO) list ./...))
+RACE := node api client storage internal/faultnet
+
+MODULE   := github.com/openclaw/clawd
+all_pkgs  = $(or $(shell $(GO) list ./...),$(error go list ./... failed))
+# $(call under,DIRECTORIES): the packages in these directories, of those that exist.
+under     = $(filter $(foreach d,$(1),$(MODULE)/$(d) $(MODULE)/$(d)/%),$(all_pkgs))
+unit_pkgs = $(filter-out $(call under,$(E2E) $(DOC) $(RACE)),$(all_pkgs))
 
 FUZZTIME  ?= 3s
 BENCH     ?= .
@@ -54,22 +60,22 @@ unit: ## Tests of the packages without shared state; each benchmark once, so tha
 	@$(GO) test -bench=. -benchtime=1x $(unit_pkgs)
 
 race-short: ## Tests of the concurrent packages under the race detector
-	@$(GO) test -race $(call existing,$(RACE_PKGS))
+	@$(GO) test -race $(call under,$(RACE))
 
 race: ## Every test but the process tests under the race detector
-	@$(GO) test -race $(unit_pkgs) $(call existing,$(RACE_PKGS))
+	@$(GO) test -race $(unit_pkgs) $(call under,$(RACE))
 
 fuzz-short: ## Each fuzz target for FUZZTIME (3s); targets are found by name
 	@FUZZTIME=$(FUZZTIME) scripts/fuzz-short.sh
 
 doc: ## Run the commands of the README and the pages under docs/ against real nodes
-	@$(GO) test -count=1 ./internal/doctest/...
+	@$(GO) test -count=1 $(call under,$(DOC))
 
 e2e: e2e-tools ## Process tests in their short form: real nodes on loopback, kill -9, partitions
-	@$(GO) test -short -count=1 -timeout 20m $(filter-out %/doctest,$(call existing,$(E2E_PKGS)))
+	@$(GO) test -short -count=1 -timeout 20m $(call under,$(E2E))
 
 e2e-full: e2e-tools ## Process tests at full length
-	@$(GO) test -timeout 60m -count=1 $(filter-out %/doctest,$(call existing,$(E2E_PKGS)))
+	@$(GO) test -timeout 60m -count=1 $(call under,$(E2E))
 
 .PHONY: e2e-tools
 e2e-tools:
@@ -89,7 +95,7 @@ check: lint ## Lint, and fail on an untidy or altered module or a faulty shell s
 
 cover: ## Coverage of all tests but the process tests; coverage/index.html
 	@mkdir -p coverage
-	@$(GO) test -coverprofile=coverage/cover.out $(unit_pkgs) $(call existing,$(RACE_PKGS))
+	@$(GO) test -coverprofile=coverage/cover.out $(unit_pkgs) $(call under,$(RACE))
 	@$(GO) tool cover -html=coverage/cover.out -o coverage/index.html
 	@$(GO) tool cover -func=coverage/cover.out | tail -1
 
@@ -101,7 +107,7 @@ bench: build ## Load with wrk: the consume endpoint beside no-op servers, as a r
 	@$(GO) run ./bench/run $(BENCHARGS)
 
 bench-go: ## Go benchmarks; BENCH=pattern
-	@$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem $(unit_pkgs) $(call existing,$(RACE_PKGS))
+	@$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem $(unit_pkgs) $(call under,$(RACE))
 
 ##@ Tidy up
 

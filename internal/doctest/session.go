@@ -34,10 +34,19 @@ type session struct {
 func (s *session) run(ctx context.Context, steps []step) error {
 	for _, st := range steps {
 		if err := s.step(ctx, st); err != nil {
-			return fmt.Errorf("line %d: $ %s\n%w", st.line, st.command, err)
+			return fmt.Errorf("line %d: $ %s\n%w%s", st.line, st.command, err, s.said())
 		}
 	}
 	return nil
+}
+
+// said is what the nodes have logged, for whoever reads why a page failed.
+func (s *session) said() string {
+	var b strings.Builder
+	for i, p := range s.nodes {
+		fmt.Fprintf(&b, "\nnode %d logged:\n%s", i, p.Log())
+	}
+	return b.String()
 }
 
 // stop ends the nodes, the last started first.
