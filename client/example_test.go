@@ -11,8 +11,8 @@ import (
 	"github.com/openclaw/clawd/client"
 )
 
-// node stands in for a running one: examples run without a cluster.
-func node(answers map[string]string) (url string, stop func()) {
+// standIn answers in place of a node: examples run without a cluster.
+func standIn(answers map[string]string) (url string, stop func()) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, ok := answers[r.Method+" "+r.URL.Path]
 		if !ok {
@@ -31,7 +31,7 @@ func node(answers map[string]string) (url string, stop func()) {
 // Consume answers for a denial as for a grant; an error means there is no
 // answer.
 func ExampleAgents_Consume() {
-	url, stop := node(map[string]string{
+	url, stop := standIn(map[string]string{
 		"POST /v1/agents/agent-42/consume": `{"allowed":true,"agent":"agent-42","tokens":5,"limit":1000,"remaining":995,"retry_after_ms":0,"reset_ms":18000}`,
 	})
 	defer stop()
@@ -54,7 +54,7 @@ func ExampleAgents_Consume() {
 
 // A missing key is an error of a kind.
 func ExampleKV_Get() {
-	url, stop := node(nil)
+	url, stop := standIn(nil)
 	defer stop()
 
 	c, err := client.New(url, client.Options{})
@@ -68,7 +68,7 @@ func ExampleKV_Get() {
 
 // A watch goes on until its context ends or the loop is left.
 func ExampleKV_Watch() {
-	url, stop := node(map[string]string{
+	url, stop := standIn(map[string]string{
 		"GET /v1/kv": "id: 1\nevent: put\ndata: {\"key\":\"a\",\"value\":\"x\"}\n\nid: 2\nevent: delete\ndata: {\"key\":\"a\"}\n\n",
 	})
 	defer stop()

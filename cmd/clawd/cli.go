@@ -175,7 +175,7 @@ func (c *cli) needsSubcommand(cmd *cobra.Command, args []string) error {
 // key is not a flag, since flags show in the list of processes.
 func (c *cli) client() (*client.Client, error) {
 	cl, err := client.New(c.addr, client.Options{
-		APIKey:    os.Getenv("OPENCLAW_API_KEY"),
+		APIKey:    strings.TrimSpace(os.Getenv("OPENCLAW_API_KEY")), // often read from a file that ends with a newline
 		Timeout:   c.timeout,
 		UserAgent: "clawd/" + buildinfo.Get().Version,
 	})

@@ -14,10 +14,12 @@ import (
 // question is AGENT [TOKENS] with the flags that go with them.
 type question struct {
 	tokens int64
+	given  func() bool // --tokens, even if it is 0
 	policy policyValue
 }
 
 func (q *question) flags(cmd *cobra.Command) {
+	q.given = func() bool { return cmd.Flags().Changed("tokens") }
 	cmd.Flags().Int64VarP(&q.tokens, "tokens", "n", 0, "how many tokens (also as the second argument)")
 }
 
@@ -28,14 +30,14 @@ func (q *question) policyFlag(cmd *cobra.Command) {
 // read settles how many tokens are meant; fallback is for neither.
 func (q *question) read(args []string, fallback int64) (agent string, tokens int64, err error) {
 	switch {
-	case len(args) > 1 && q.tokens != 0:
+	case len(args) > 1 && q.given():
 		return "", 0, usagef("the number of tokens is given twice: %s and --tokens %d", args[1], q.tokens)
 	case len(args) > 1:
 		tokens, err = strconv.ParseInt(args[1], 10, 64)
 		if err != nil {
 			return "", 0, usagef("%q is not a whole number of tokens", args[1])
 		}
-	case q.tokens != 0:
+	case q.given():
 		tokens = q.tokens
 	default:
 		return args[0], fallback, nil

@@ -147,25 +147,3 @@ func (c *cli) writeStatus(w io.Writer, s status) error {
 	fmt.Fprintln(w)
 	return c.showTable(memberTable(s.Cluster))
 }
-
-func (c *cli) healthcheckCommand() *cobra.Command {
-	var live bool
-	cmd := c.verb(&cobra.Command{
-		Use:   "healthcheck",
-		Short: "Exit 0 when the node is ready (or alive), 1 when not",
-		Long: `Exit 0 when the node answers that it is ready, 1 when not. Made for container
-health checks: HEALTHCHECK CMD ["clawd", "healthcheck"].`,
-		RunE: c.ask(func(ctx context.Context, cl *client.Client, _ []string) error {
-			probe, word := cl.Health.Ready, "ready"
-			if live {
-				probe, word = cl.Health.Live, "alive"
-			}
-			if err := probe(ctx); err != nil {
-				return err
-			}
-			return c.done(map[string]any{"status": word}, "%s", word)
-		}),
-	})
-	cmd.Flags().BoolVar(&live, "live", false, "ask only whether the process answers, not whether it should get traffic")
-	return cmd
-}
