@@ -70,7 +70,7 @@ func TestBackupAndRestore(t *testing.T) {
 // backedUp returns a file system with a backup in /backup.
 func backedUp(t *testing.T) *vfs.MemFS {
 	t.Helper()
-	fsys := vfs.NewMem()
+	fsys := vfs.NewCrashableMem() // so that it can be copied
 	s := mustOpen(t, smallOptions(fsys))
 	w := newWorkload(t, 21)
 	for range 40 {
@@ -86,8 +86,8 @@ func backedUp(t *testing.T) *vfs.MemFS {
 }
 
 func TestRestoreRefusesADamagedBackup(t *testing.T) {
-	fsys := backedUp(t)
-	names, err := fsys.List("/backup/data")
+	whole := backedUp(t)
+	names, err := whole.List("/backup/data")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestRestoreRefusesADamagedBackup(t *testing.T) {
 		paths = append(paths, "/backup/data/"+n)
 	}
 	for _, path := range paths {
-		fsys := backedUp(t)
+		fsys := crashClone(whole, 100, 0)
 		b, err := fsys.UnsafeGetFileDataBuffer(path)
 		if err != nil {
 			t.Fatal(err)
@@ -105,7 +105,7 @@ func TestRestoreRefusesADamagedBackup(t *testing.T) {
 			b[len(b)/2] ^= 1
 			refused(t, fsys, path, "damaged")
 		}
-		fsys = backedUp(t)
+		fsys = crashClone(whole, 100, 0)
 		if err := fsys.Remove(path); err != nil {
 			t.Fatal(err)
 		}

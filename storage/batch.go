@@ -15,13 +15,20 @@ import (
 const maxBatchBytes = 1 << 30
 
 // Batch collects writes that become visible and durable together. Later writes
-// of a key win over earlier ones. It is a single growing buffer in Pebble's own
-// batch representation, so that committing copies nothing; Reset keeps the
-// buffer. Not safe for concurrent use.
+// of a key win over earlier ones. It grows in Pebble's own batch representation,
+// so that committing needs no conversion; Reset keeps the memory. Not safe for
+// concurrent use.
 type Batch struct {
 	repr  []byte // header, then one record an operation
 	value []byte // scratch: a value is encoded here, since its length comes first
 	ops   uint32
+
+	// Records of the index, to follow behind repr. Pebble's memory table takes
+	// neighbours in a row a good deal faster than keys from all over, and a flush
+	// moves each entry from an old seq to a new one.
+	unindex []byte // deletions that no earlier put of this batch can be about
+	index   []byte // the rest, in order
+	lowest  uint64 // least seq in index; meaningful unless that is empty
 }
 
 // NewBatch returns an empty batch. The zero value is one too.
@@ -31,7 +38,9 @@ func NewBatch() *Batch { return new(Batch) }
 func (b *Batch) Len() int { return int(b.ops) }
 
 // Bytes is the size of the batch in bytes.
-func (b *Batch) Bytes() int { return max(len(b.repr), batchrepr.HeaderLen) }
+func (b *Batch) Bytes() int {
+	return max(len(b.repr), batchrepr.HeaderLen) + len(b.unindex) + len(b.index)
+}
 
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
@@ -41,14 +50,10 @@ func (b *Batch) Reset() {
 
 // Join appends the operations of o, which stays as it is.
 func (b *Batch) Join(o *Batch) {
-	if o.ops == 0 {
-		return
-	}
-	if len(b.repr) == 0 {
-		b.repr = append(b.repr, make([]byte, batchrepr.HeaderLen)...)
-	}
+	b.reserveHeader()
 	b.ops += o.ops
-	b.repr = append(b.repr, o.repr[batchrepr.HeaderLen:]...)
+	b.repr = append(b.repr, o.repr[min(len(o.repr), batchrepr.HeaderLen):]...)
+	b.index = append(b.index, o.index...)
 }
 
 // PutCell writes the whole record of one counter key. The batch keeps nothing
@@ -85,25 +90,30 @@ func (b *Batch) DeleteRegister(key string) {
 // PutIndex makes seq of origin lead to a slot or register. The caller deletes
 // the entry this one supersedes in the same batch.
 func (b *Batch) PutIndex(origin crdt.Origin, seq uint64, kind crdt.Kind, key string) {
-	b.set(indexKeyLen)
-	b.repr = appendIndexKey(b.repr, origin, seq)
-	b.repr = binary.AppendUvarint(b.repr, uint64(1+len(key)))
-	b.repr = append(append(b.repr, byte(kind)), key...)
+	if len(b.index) == 0 || seq < b.lowest {
+		b.lowest = seq
+	}
+	b.index = b.indexOp(b.index, pebble.InternalKeyKindSet, origin, seq)
+	b.index = binary.AppendUvarint(b.index, uint64(1+len(key)))
+	b.index = append(append(b.index, byte(kind)), key...)
 }
 
 // DeleteIndex removes one index entry.
 func (b *Batch) DeleteIndex(origin crdt.Origin, seq uint64) {
-	b.delete(indexKeyLen)
-	b.repr = appendIndexKey(b.repr, origin, seq)
+	if len(b.index) == 0 || seq < b.lowest {
+		b.unindex = b.indexOp(b.unindex, pebble.InternalKeyKindDelete, origin, seq)
+		return
+	}
+	b.index = b.indexOp(b.index, pebble.InternalKeyKindDelete, origin, seq)
 }
 
 // DeleteIndexRange removes all index entries of origin.
 func (b *Batch) DeleteIndexRange(origin crdt.Origin) {
-	b.op(pebble.InternalKeyKindRangeDelete, indexKeyLen)
-	b.repr = appendIndexKey(b.repr, origin, 0)
+	b.index = b.indexOp(b.index, pebble.InternalKeyKindRangeDelete, origin, 0)
 	// The end is exclusive, and one byte longer than any key of the origin.
-	b.repr = binary.AppendUvarint(b.repr, uint64(indexKeyLen+1))
-	b.repr = append(appendIndexKey(b.repr, origin, math.MaxUint64), 0)
+	b.index = binary.AppendUvarint(b.index, uint64(indexKeyLen+1))
+	b.index = after(appendIndexKey(b.index, origin, math.MaxUint64))
+	b.lowest = 0 // what follows may be about one of these
 }
 
 // PutVector writes what is known of origin.
@@ -186,12 +196,23 @@ func (b *Batch) set(keyLen int)    { b.op(pebble.InternalKeyKindSet, keyLen) }
 func (b *Batch) delete(keyLen int) { b.op(pebble.InternalKeyKindDelete, keyLen) }
 
 func (b *Batch) op(kind pebble.InternalKeyKind, keyLen int) {
-	if len(b.repr) == 0 {
-		b.repr = append(b.repr, make([]byte, batchrepr.HeaderLen)...)
-	}
+	b.reserveHeader()
 	b.ops++
 	b.repr = append(b.repr, byte(kind))
 	b.repr = binary.AppendUvarint(b.repr, uint64(keyLen))
+}
+
+// indexOp appends a record of the index to one of its buffers.
+func (b *Batch) indexOp(to []byte, kind pebble.InternalKeyKind, origin crdt.Origin, seq uint64) []byte {
+	b.ops++
+	to = append(to, byte(kind), byte(indexKeyLen)) // the length is a varint of one byte
+	return appendIndexKey(to, origin, seq)
+}
+
+func (b *Batch) reserveHeader() {
+	if len(b.repr) == 0 {
+		b.repr = append(b.repr, make([]byte, batchrepr.HeaderLen)...)
+	}
 }
 
 // setValue ends a set record.
@@ -200,15 +221,15 @@ func (b *Batch) setValue(v []byte) {
 	b.repr = append(b.repr, v...)
 }
 
-// sealed returns the representation with its header filled in; it stays owned
-// by the batch.
+// sealed returns the whole representation with its header filled in; it stays
+// owned by the batch.
 func (b *Batch) sealed() ([]byte, error) {
-	if len(b.repr) > maxBatchBytes {
-		return nil, fmt.Errorf("storage: a batch of %d bytes is over the limit of %d", len(b.repr), maxBatchBytes)
+	if b.Bytes() > maxBatchBytes {
+		return nil, fmt.Errorf("storage: a batch of %d bytes is over the limit of %d", b.Bytes(), maxBatchBytes)
 	}
-	if len(b.repr) == 0 {
-		b.repr = append(b.repr, make([]byte, batchrepr.HeaderLen)...)
-	}
+	b.reserveHeader()
+	b.repr = append(append(b.repr, b.unindex...), b.index...)
+	b.unindex, b.index = b.unindex[:0], b.index[:0]
 	batchrepr.SetSeqNum(b.repr, 0)
 	batchrepr.SetCount(b.repr, b.ops)
 	return b.repr, nil

@@ -52,7 +52,7 @@ func (s *Store) InitSelf(self Self) error {
 // Commit makes the batch visible, all of it or none. With sync it returns when
 // the batch, and every one committed before it, is durable; an empty batch with
 // sync thus makes earlier ones durable. Without sync a crash may undo the batch,
-// together with all later ones.
+// together with all later ones. Reset b before it is filled again.
 //
 // ErrFull leaves everything as it was. After any other error the Store has
 // failed: whether the batch is on the disk will be known when it is opened again.
