@@ -1,36 +1,42 @@
 package proc
 
 import (
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 )
 
+// Ports are drawn from below the range from which Linux takes the ports of
+// outgoing connections: one of those would keep a server from coming back to its
+// own address.
+const (
+	firstPort = 20000
+	afterPort = 32000
+)
+
 // FreeAddr returns a loopback address whose port was free a moment ago for both
-// TCP and UDP, since gossip needs the same port of both.
+// TCP and UDP, since gossip needs the same port of both. It stays free of
+// outgoing connections, so that a server can be restarted on it.
 func FreeAddr() (string, error) {
 	var last error
 	for range 100 {
-		addr, err := tryAddr()
-		if err == nil {
+		addr := fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(afterPort-firstPort))
+		if last = tryAddr(addr); last == nil {
 			return addr, nil
 		}
-		last = err
 	}
 	return "", fmt.Errorf("no free port: %w", last)
 }
 
-func tryAddr() (string, error) {
-	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+func tryAddr(addr string) error {
+	tcp, err := net.Listen("tcp", addr)
 	if err != nil {
-		return "", err
-	}
-	addr := tcp.Addr().String()
-	if err := tcp.Close(); err != nil {
-		return "", err
+		return err
 	}
 	udp, err := net.ListenPacket("udp", addr)
 	if err != nil {
-		return "", err
+		return errors.Join(err, tcp.Close())
 	}
-	return addr, udp.Close()
+	return errors.Join(tcp.Close(), udp.Close())
 }
