@@ -32,7 +32,7 @@ func TestBadRequests(t *testing.T) {
 	}
 	consume("body", "[]", "1", `"x"`, "null", "{", `{"tokens"`, `{"tokens":1`, `{"tokens":1,`, `{"tokens":1,}`, `{"tokens":1}}`,
 		`{"tokens":1} x`, `{"tokens":1.}`, `{"tokens":-}`, `{"tokens":1e}`, `{tokens:1}`, `{'tokens':1}`, `{"tok`+"\x00"+`ens":1}`,
-		"{\"\xff\":1}", "\xef\xbb\xbf{}", `{"\ud8zz":1}`, " ", "{}{}", `{"tokens":1 "policy":null}`)
+		"{\"\xff\":1}", "{\"\xc3(\":1}", "\xef\xbb\xbf{}", `{"\ud8zz":1}`, " ", "{}{}", `{"tokens":1 "policy":null}`)
 	consume("tokens", `{"tokens":`, `{"tokens":01}`, `{"tokens":0}`, `{"tokens":-1}`, `{"tokens":-0}`, `{"tokens":1.5}`, `{"tokens":1.0}`, `{"tokens":1e3}`, `{"tokens":"1"}`,
 		`{"tokens":true}`, `{"tokens":[1]}`, `{"tokens":9007199255}`, `{"tokens":1e400}`, `{"tokens":1001}`, `{"tokens":1,"tokens":2}`,
 		`{"tokens":99999999999999999999999999999999999999999999999}`)
@@ -45,6 +45,10 @@ func TestBadRequests(t *testing.T) {
 		`{"policy":{"capacity":1,"refill_rate":"1","interval_seconds":1}}`, `{"policy":{"capacity":1,"refill_rate":1e99,"interval_seconds":1}}`,
 		`{"policy":{"capacity":1,"refill_rate":9007199254,"interval_seconds":0.5}}`)
 	consume("policy.interval_seconds", `{"policy":{"capacity":1,"refill_rate":1}}`, `{"policy":{"capacity":1,"refill_rate":1,"interval_seconds":0}}`)
+	consume("policy.capacity", `{"policy":{"capacity":1,"capacity":1,"refill_rate":1,"interval_seconds":1}}`)
+	consume("policy.refill_rate", `{"policy":{"capacity":1,"refill_rate":1,"refill_rate":1,"interval_seconds":1}}`)
+	consume("policy.interval_seconds", `{"policy":{"capacity":1,"refill_rate":1,"interval_seconds":1,"interval_seconds":1}}`)
+	consume("policy", `{"policy":{"capacity":1,"refill_rate":1,"interval_seconds":1},"policy":null}`)
 	consume("policy.burst", `{"policy":{"capacity":1,"refill_rate":1,"interval_seconds":1,"burst":2}}`)
 	consume("Tokens", `{"Tokens":1}`)
 	consume("token", `{"token":1}`)

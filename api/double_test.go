@@ -305,7 +305,11 @@ func (d *double) ListKeys(_ context.Context, p api.Page, values bool) (list []ap
 	leave, err := d.enter(false)
 	defer leave()
 	names, more := pageOf(keysOf(d.keys), p)
-	for _, n := range names {
+	size := 0
+	for i, n := range names {
+		if size += len(d.keys[n].Value); p.MaxBytes > 0 && size > p.MaxBytes && i > 0 {
+			return list, true, err
+		}
 		l := api.Listed{Record: d.keys[n], Size: len(d.keys[n].Value)}
 		if !values {
 			l.Value = nil

@@ -1,10 +1,12 @@
 package api_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
 	"github.com/openclaw/clawd/api"
+	"github.com/openclaw/clawd/api/wire"
 )
 
 func TestKeys(t *testing.T) {
@@ -87,6 +89,22 @@ func TestListing(t *testing.T) {
 		{"GET /v1/kv?watch=0&prefix=b", "", nil, 200, `{"keys":[` + four + `}]}`},
 		{"GET /v1/kv?prefix=watch", "", nil, 200, `{"keys":[]}`},
 	})
+}
+
+// TestListingBytes: a page with values ends early rather than become huge.
+func TestListingBytes(t *testing.T) {
+	b := newBench(t, api.Options{})
+	for i := range 8 {
+		key := string(rune('a' + i))
+		b.backend.keys[key] = api.Record{Key: key, Value: make([]byte, 1<<20), Version: "v"}
+	}
+	for target, keys := range map[string]int{"GET /v1/kv": 8, "GET /v1/kv?values=1": 4} {
+		_, answer := b.do(target, "")
+		var l wire.KeyList
+		if err := json.Unmarshal([]byte(answer), &l); err != nil || len(l.Keys) != keys || (keys < 8) != (l.Next != "") {
+			t.Errorf("%s: %d keys, next %q, want %d: %v", target, len(l.Keys), l.Next, keys, err)
+		}
+	}
 }
 
 func TestKeyBatch(t *testing.T) {
