@@ -44,7 +44,7 @@ func (b *Batch) Bytes() int {
 
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
-	b.repr = b.repr[:0]
+	b.repr, b.unindex, b.index = b.repr[:0], b.unindex[:0], b.index[:0]
 	b.ops = 0
 }
 
@@ -53,7 +53,11 @@ func (b *Batch) Join(o *Batch) {
 	b.reserveHeader()
 	b.ops += o.ops
 	b.repr = append(b.repr, o.repr[min(len(o.repr), batchrepr.HeaderLen):]...)
-	b.index = append(b.index, o.index...)
+	// What o deletes first may be about a put of b.
+	if len(b.index) == 0 || o.lowest < b.lowest {
+		b.lowest = o.lowest
+	}
+	b.index = append(append(b.index, o.unindex...), o.index...)
 }
 
 // PutCell writes the whole record of one counter key. The batch keeps nothing

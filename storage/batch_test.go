@@ -15,7 +15,11 @@ import (
 func TestBatchKeepsTheOrderOfIndexWrites(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		together, single := NewMemory(), NewMemory()
-		b := NewBatch()
+		b, part := NewBatch(), NewBatch() // part is joined to b now and then, as a flush joins its chunks
+		join := func() {
+			b.Join(part)
+			part.Reset()
+		}
 		apply := func(e Engine, b *Batch) {
 			if err := e.Apply(b, false); err != nil {
 				rt.Fatal(err)
@@ -35,17 +39,22 @@ func TestBatchKeepsTheOrderOfIndexWrites(t *testing.T) {
 					b.DeleteIndexRange(o)
 				}
 			}
-			write(b)
+			write(part)
+			if rapid.Bool().Draw(rt, "join") {
+				join()
+			}
 			one := NewBatch()
 			write(one)
 			apply(single, one)
 			if rapid.IntRange(0, 5).Draw(rt, "commit") == 0 {
+				join()
 				apply(together, b)
 				if rapid.Bool().Draw(rt, "reset") { // or go on: committing twice is harmless
 					b.Reset()
 				}
 			}
 		}
+		join()
 		apply(together, b)
 		if got, want := dump(t, together), dump(t, single); !slices.Equal(got, want) {
 			rt.Fatalf("together %v, one by one %v", got, want)
