@@ -14,8 +14,8 @@ LDFLAGS  := -s -w -X github.com/openclaw/clawd/internal/buildinfo.version=$(VERS
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI = $$(scripts/tool.sh golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint $(GOLANGCI_VERSION))
 
-# Process tests start real nodes; they run by themselves, so that they meet an otherwise idle machine.
-E2E  := internal/e2e internal/demo
+# Process tests start real nodes, or hosts for them; they run by themselves, so that they meet an otherwise idle machine.
+E2E  := internal/e2e internal/demo internal/fleet internal/netlab
 # Pages of documentation, typed against real nodes.
 DOC  := internal/doctest
 # Packages with goroutines of their own, or that are called from many: their tests always run under the race detector.
@@ -53,8 +53,8 @@ demo: build ## Three nodes, recorded traffic, a cut and a heal; prints a table a
 ##@ Check
 
 .PHONY: test unit race-short race fuzz-short doc e2e e2e-full lint fmt check cover
-test: ## What CI runs: lint, unit tests, race, fuzz-short, documentation, process tests
-	@scripts/steps.sh lint unit race-short fuzz-short doc e2e
+test: ## What CI runs: check, unit tests, race, fuzz-short, documentation, process tests
+	@scripts/steps.sh check unit race-short fuzz-short doc e2e
 
 unit: ## Tests of the packages without shared state; each benchmark once, so that none rots
 	@$(GO) test -bench=. -benchtime=1x $(unit_pkgs)
