@@ -31,6 +31,7 @@ unit_pkgs = $(filter-out $(call under,$(E2E) $(DOC) $(RACE)),$(all_pkgs))
 FUZZTIME  ?= 3s
 BENCH     ?= .
 BENCHARGS ?=
+DEMOARGS  ?=
 
 ##@ Use
 
@@ -48,7 +49,7 @@ run: build ## Build and start one node on 127.0.0.1:8080, data in ./clawd-data
 	@exec bin/clawd serve
 
 demo: build ## Three nodes, recorded traffic, a cut and a heal; prints a table and fails when a bound is broken
-	@$(GO) run ./internal/demo
+	@$(GO) run ./internal/demo $(DEMOARGS)
 
 ##@ Check
 
