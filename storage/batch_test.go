@@ -18,7 +18,7 @@ func TestBatchKeepsTheOrderOfIndexWrites(t *testing.T) {
 		b, part := NewBatch(), NewBatch() // part is joined to b now and then, as a flush joins its chunks
 		join := func() {
 			b.Join(part)
-			part.Reset()
+			part = NewBatch()
 		}
 		apply := func(e Engine, b *Batch) {
 			if err := e.Apply(b, false); err != nil {
