@@ -30,13 +30,14 @@ func (p public) WatchKeys(ctx context.Context, tenant, prefix, token string) (ap
 	if err != nil {
 		return api.Subscription{}, apiError(err)
 	}
+	begin := w.Token(n.now()) // before the watch belongs to its goroutine
 	changes := make(chan api.Change, watchBuffer)
 	n.group.Go("watcher", func(stopping context.Context) error {
 		defer close(changes)
 		n.follow(ctx, stopping, w, changes)
 		return nil
 	})
-	return api.Subscription{Token: w.Token(n.now()), Changes: changes}, nil
+	return api.Subscription{Token: begin, Changes: changes}, nil
 }
 
 // follow passes changes on until its reader goes, is too slow, or the node
