@@ -65,7 +65,9 @@ type Page struct {
 	AfterSeq uint64
 	// Upto and Stable hold once the page is Complete: the receiver then has
 	// every change of the origin up to seq Upto and up to origin time Stable
-	// (unix ms).
+	// (unix ms). Entries may lie beyond Upto: a sender that got only the first
+	// pages of a session has rows its vector does not cover, and may be the
+	// only one to have them.
 	Upto     uint64
 	Stable   int64
 	Complete bool
@@ -90,8 +92,6 @@ func (p *Page) Check() error {
 		return fmt.Errorf("%w: %d entries, at most %d", ErrMalformed, len(p.Entries), MaxPageEntries)
 	case p.AfterSeq < p.FromSeq:
 		return fmt.Errorf("%w: after_seq %d before from_seq %d", ErrMalformed, p.AfterSeq, p.FromSeq)
-	case p.Complete && p.Upto < p.LastSeq():
-		return fmt.Errorf("%w: upto %d before the last entry", ErrMalformed, p.Upto)
 	}
 	last := p.AfterSeq
 	for i := range p.Entries {

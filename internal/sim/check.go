@@ -1,0 +1,91 @@
+package sim
+
+import (
+	"github.com/openclaw/clawd/crdt"
+	"github.com/openclaw/clawd/storage"
+)
+
+// checkStore holds what is on a disk against the ledger: the totals are the
+// sum of what the node was told of, once each, and the rows are the newest.
+func (w *world) checkStore(p *process) {
+	if w.broken != nil {
+		return
+	}
+	d := p.m.disk
+	var cell storage.Cell
+	for k, key := range w.ledger.keys {
+		if _, err := p.store.Cell(key.kind, key.key, &cell); err != nil {
+			w.fail("store", "%s: %v", p.m.name, err)
+			return
+		}
+		want := w.ledger.sum(d.know, k)
+		if got := (amount{cell.Total.Consumed.Lo, cell.Total.Refunded.Lo}); got != want {
+			w.fail("I4", "%s counts %s for %s, but was told of %s", p.m.name, tokens(got), w.keyName(k), tokens(want))
+			return
+		}
+		for _, s := range cell.Slots {
+			w.checkSlot(p, d, k, s)
+		}
+	}
+}
+
+func (w *world) checkSlot(p *process, d *disk, k int, s storage.Slot) {
+	i, ok := w.ledger.runOf[s.Origin]
+	if !ok {
+		w.fail("I5", "%s holds a row of a run that never was", p.m.name)
+		return
+	}
+	run := w.ledger.runs[i]
+	if place, at := run.find(k, s.Row), d.know.get(i, k); place != at || place == 0 {
+		w.fail("I1", "%s holds the row %v of %s for %s, number %d, but was told of number %d",
+			p.m.name, s.Row, run.name, w.keyName(k), place, at)
+	}
+}
+
+// checkIndex holds the by-seq index on a disk against the rows and registers.
+func (w *world) checkIndex(p *process) {
+	type place struct {
+		origin crdt.Origin
+		seq    uint64
+	}
+	listed := make(map[place]string)
+	note := func(o crdt.Origin, seq uint64, name string) {
+		if listed[place{o, seq}] != "" {
+			w.fail("I5", "%s holds %q and %q under seq %d of %s", p.m.name, listed[place{o, seq}], name, seq, w.runName(o))
+		}
+		listed[place{o, seq}] = name
+	}
+	for _, kind := range []crdt.Kind{crdt.KindBucket, crdt.KindCounter} {
+		err := p.store.Cells(kind, "", "", func(key string, c *storage.Cell) bool {
+			for _, s := range c.Slots {
+				note(s.Origin, s.Row.Seq, string(kind)+key)
+			}
+			return true
+		})
+		w.must(err)
+	}
+	w.must(p.store.Registers("", "", func(key string, r crdt.Register) bool {
+		note(r.Origin, r.Seq, string(crdt.KindRegister)+key)
+		return true
+	}))
+	runs, err := p.store.Runs()
+	w.must(err)
+	for o := range runs {
+		w.must(p.store.Index(o, 0, func(seq uint64, kind crdt.Kind, key string) bool {
+			if listed[place{o, seq}] != string(kind)+key {
+				w.fail("index", "%s lists %q under seq %d of %s, where %q is", p.m.name, string(kind)+key, seq, w.runName(o), listed[place{o, seq}])
+			}
+			delete(listed, place{o, seq})
+			return true
+		}))
+	}
+	for at, name := range listed {
+		w.fail("index", "%s does not list %q under seq %d of %s", p.m.name, name, at.seq, w.runName(at.origin))
+	}
+}
+
+func (w *world) must(err error) {
+	if err != nil {
+		w.fail("store", "%v", err)
+	}
+}

@@ -1,0 +1,20 @@
+// Package sim runs whole clusters of real replicas in one goroutine, in virtual
+// time and from one seed, and holds what they end up with against an
+// independent account of everything that was ever accepted.
+//
+// A seed makes a [Plan]: how the cluster is set up, and a list of operations,
+// each with its time and with the chance that everything it causes draws from.
+// [Run] executes a plan. Nothing but the plan decides what happens, so a plan
+// can be run again, and an operation can be taken out of it without changing
+// the others: that is how a failing one is shrunk to a story one can read.
+//
+// What is real: node/replica with ratelimit, crdt and the codec of
+// node/antientropy (every message is encoded, may be damaged, and is decoded),
+// storage on its Memory engine. What is simulated: the processes around them
+// with their loops, disks, clocks, the network, gossip and the clients.
+//
+// What is checked: the ledger keeps each accepted operation, each row a
+// replica wrote and which of them each node has been told of. It knows nothing
+// of generations, vectors, collection, gaps or merging; a node's totals must
+// nevertheless be what it says, at every look and in the end.
+package sim

@@ -1,0 +1,124 @@
+package sim
+
+import (
+	"github.com/openclaw/clawd/crdt"
+)
+
+// amount is consumption and refunds, in the unit of the counter.
+type amount struct{ consumed, refunded uint64 }
+
+func (a amount) plus(b amount) amount {
+	return amount{a.consumed + b.consumed, a.refunded + b.refunded}
+}
+
+func (a amount) zero() bool { return a == amount{} }
+
+// maxKeys bounds the counter keys of one schedule.
+const maxKeys = 48
+
+// ledger is the account of what happened, by which the replicas are judged.
+type ledger struct {
+	keys  []ledgerKey
+	keyOf map[string]int
+	runs  []*ledgerRun
+	runOf map[crdt.Origin]int
+	regs  registerLedger
+}
+
+// ledgerKey is one counter key: a bucket or a counter of the store.
+type ledgerKey struct {
+	kind crdt.Kind
+	key  string
+}
+
+// ledgerRun is what one process start wrote.
+type ledgerRun struct {
+	origin  crdt.Origin
+	node    crdt.NodeID
+	name    string // machine and start
+	lastSeq uint64
+	rows    [maxKeys][]version
+}
+
+// version is one row as it was written: everything of its run and key up to
+// seq, over all generations.
+type version struct {
+	row crdt.Row
+	sum amount
+}
+
+func newLedger() *ledger {
+	return &ledger{keyOf: make(map[string]int), runOf: make(map[crdt.Origin]int), regs: newRegisterLedger()}
+}
+
+// key answers the number of a counter key, -1 when there are too many.
+func (l *ledger) key(kind crdt.Kind, key string) int {
+	name := string(kind) + key
+	if i, ok := l.keyOf[name]; ok {
+		return i
+	}
+	if len(l.keys) == maxKeys {
+		return -1
+	}
+	l.keyOf[name] = len(l.keys)
+	l.keys = append(l.keys, ledgerKey{kind, key})
+	return len(l.keys) - 1
+}
+
+func (l *ledger) addRun(o crdt.Origin, n crdt.NodeID, name string) int {
+	l.runOf[o] = len(l.runs)
+	l.runs = append(l.runs, &ledgerRun{origin: o, node: n, name: name})
+	return len(l.runs) - 1
+}
+
+// find answers the place of the version of a row with this seq, from 1; 0 when
+// nobody wrote such a row.
+func (r *ledgerRun) find(key int, row crdt.Row) int {
+	list := r.rows[key]
+	for i := len(list) - 1; i >= 0; i-- {
+		if list[i].row.Seq == row.Seq {
+			if list[i].row != row {
+				return 0
+			}
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// knowledge is which version of each run and key a node has been told of: the
+// place of the version, 0 for none.
+type knowledge []uint16
+
+func (k knowledge) get(run, key int) int {
+	i := run*maxKeys + key
+	if i >= len(k) {
+		return 0
+	}
+	return int(k[i])
+}
+
+// learn raises the knowledge; it never falls while a process lives.
+func (k *knowledge) learn(run, key, place int) (news bool) {
+	i := run*maxKeys + key
+	for i >= len(*k) {
+		*k = append(*k, make([]uint16, maxKeys)...)
+	}
+	if place <= int((*k)[i]) {
+		return false
+	}
+	(*k)[i] = uint16(place)
+	return true
+}
+
+func (k knowledge) clone() knowledge { return append(knowledge(nil), k...) }
+
+// sum is what a node with this knowledge must have counted under a key.
+func (l *ledger) sum(k knowledge, key int) (a amount) {
+	for i := range len(k) / maxKeys {
+		if at := k[i*maxKeys+key]; at > 0 {
+			a = a.plus(l.runs[i].rows[key][at-1].sum)
+		}
+	}
+	return a
+}

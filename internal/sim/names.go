@@ -1,0 +1,97 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/openclaw/clawd/crdt"
+	"github.com/openclaw/clawd/node/antientropy"
+	"github.com/openclaw/clawd/ratelimit"
+	"github.com/openclaw/clawd/storage"
+)
+
+// keyName tells a counter key by what people call it.
+func (w *world) keyName(k int) string { return entryName(w.ledger.keys[k].kind, w.ledger.keys[k].key) }
+
+func entryName(kind crdt.Kind, key string) string {
+	switch kind {
+	case crdt.KindBucket:
+		b, _ := crdt.ParseBucketKey(key)
+		return withEpoch(b.Agent, b.Epoch)
+	case crdt.KindCounter:
+		c, _ := crdt.ParseCounterKey(key)
+		return withEpoch(c.Name, c.Epoch)
+	}
+	r, _ := crdt.ParseRegisterKey(key)
+	return string(r.Space) + ":" + r.Name
+}
+
+func withEpoch(name string, epoch crdt.HLC) string {
+	if epoch == 0 {
+		return name
+	}
+	return fmt.Sprintf("%s (since %v)", name, epoch)
+}
+
+func (w *world) entryNames(pages []*antientropy.Page) string {
+	var b strings.Builder
+	for _, p := range pages {
+		b.WriteString(" [")
+		for i := range p.Entries {
+			e := &p.Entries[i]
+			fmt.Fprintf(&b, " %d: %s", e.Seq(), entryName(e.Kind, e.Key))
+			if e.Kind != crdt.KindRegister {
+				fmt.Fprintf(&b, " %s", rowText(e.Row))
+			}
+		}
+		b.WriteString(" ]")
+		if p.Complete {
+			fmt.Fprintf(&b, " up to %d", p.Upto)
+		}
+	}
+	return b.String()
+}
+
+func rowText(r crdt.Row) string {
+	if r.Refunded == 0 {
+		return fmt.Sprintf("%d", r.Consumed/ratelimit.Token)
+	}
+	return fmt.Sprintf("%d−%d", r.Consumed/ratelimit.Token, r.Refunded/ratelimit.Token)
+}
+
+func tokens(a amount) string {
+	return rowText(crdt.Row{Consumed: a.consumed, Refunded: a.refunded})
+}
+
+func (w *world) pageName(p *antientropy.Page, m *message) string {
+	verb := map[msgKind]string{msgPush: "pushed", msgPulled: "pulled"}[m.kind]
+	return fmt.Sprintf("%s from %s: %s after %d%s", verb, w.machines[m.from].name, w.runName(p.Run.Origin), p.AfterSeq,
+		w.entryNames([]*antientropy.Page{p}))
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return ": " + err.Error()
+}
+
+func (w *world) cutName() string {
+	var b strings.Builder
+	for i := range w.cut {
+		for j := range w.cut[i] {
+			if w.cut[i][j] {
+				fmt.Fprintf(&b, " %s→%s", w.machines[i].name, w.machines[j].name)
+			}
+		}
+	}
+	return b.String()
+}
+
+// slots reads the rows a machine has on disk under a key.
+func (w *world) slots(m *machine, k int) []storage.Slot {
+	var cell storage.Cell
+	_, err := m.proc.store.Cell(w.ledger.keys[k].kind, w.ledger.keys[k].key, &cell)
+	w.must(err)
+	return cell.Slots
+}

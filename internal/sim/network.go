@@ -1,0 +1,200 @@
+package sim
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/openclaw/clawd/crdt"
+	"github.com/openclaw/clawd/node/antientropy"
+)
+
+type msgKind uint8
+
+const (
+	msgPush   msgKind = iota // a page of the sender's own run
+	msgPulled                // a page of an answer to a pull
+	msgPull                  // a request
+	msgAck                   // an acknowledgement
+)
+
+// message is encoded bytes on their way.
+type message struct {
+	kind     msgKind
+	from, to int
+	body     []byte
+	damaged  bool
+	chance   chance
+}
+
+// send lets a message travel, or not.
+func (w *world) send(m *message) {
+	net, c := &w.plan.Net, &m.chance
+	if w.cut[m.from][m.to] || !w.settling && c.permille(net.Drop) {
+		return
+	}
+	if w.settling {
+		w.deliver(m)
+		return
+	}
+	if c.permille(net.Dup) {
+		w.coverage.hit(covDup)
+		twin := *m
+		twin.chance = c.fork()
+		w.travel(&twin)
+	}
+	if c.permille(net.Damage) {
+		m.damage()
+	}
+	w.travel(m)
+}
+
+func (w *world) travel(m *message) {
+	net, c := &w.plan.Net, &m.chance
+	delay := int64(c.below(int(net.Latency) + 1))
+	if c.permille(net.Slow) {
+		delay += int64(c.below(int(net.SlowMS)))
+	}
+	w.queue.push(w.now+delay, func(w *world) {
+		if !w.cut[m.from][m.to] {
+			w.deliver(m)
+		}
+	})
+}
+
+// damage flips a bit or cuts the end off.
+func (m *message) damage() {
+	m.damaged = true
+	m.body = bytes.Clone(m.body)
+	if m.chance.permille(300) {
+		m.body = m.body[:m.chance.below(len(m.body))]
+		return
+	}
+	m.body[m.chance.below(len(m.body))] ^= 1 << m.chance.below(8)
+}
+
+func (w *world) deliver(m *message) {
+	p := w.machines[m.to].proc
+	if p == nil {
+		return
+	}
+	switch m.kind {
+	case msgPush, msgPulled:
+		w.deliverPage(p, m)
+	case msgPull:
+		w.deliverPull(p, m)
+	case msgAck:
+		ack, err := antientropy.DecodeAck(m.body)
+		if w.decoded(m, err) {
+			p.rep.NoteAck(w.instant(p), ack)
+		}
+	}
+}
+
+// decoded tells whether a message could be read: a whole one must, a damaged
+// one must not.
+func (w *world) decoded(m *message, err error) bool {
+	switch {
+	case m.damaged && err == nil:
+		w.fail("I12", "a damaged message was taken for a good one")
+	case m.damaged:
+		w.coverage.hit(covDamaged)
+	case err != nil:
+		w.fail("I14", "%s refuses what %s sent: %v", w.machines[m.to].name, w.machines[m.from].name, err)
+	}
+	return err == nil && !m.damaged
+}
+
+func (w *world) deliverPage(p *process, m *message) {
+	page, err := antientropy.DecodePage(m.body)
+	if !w.decoded(m, err) {
+		return
+	}
+	now := w.instant(p)
+	var ack antientropy.Ack
+	if m.kind == msgPush {
+		ack, err = p.rep.MergePush(now, page)
+	} else {
+		err = p.rep.MergePulled(now, page)
+	}
+	if w.story != nil && (len(page.Entries) > 0 || err != nil) {
+		w.tell("%s gets %s%s", w.ledger.runs[p.run].name, w.pageName(page, m), errText(err))
+	}
+	var gap *antientropy.GapError
+	switch {
+	case err == nil:
+		w.learnPage(p, page, m)
+		if m.kind == msgPush {
+			w.send(&message{kind: msgAck, from: m.to, to: m.from, body: ack.Append(nil), chance: m.chance.fork()})
+		}
+	case errors.As(err, &gap):
+		w.coverage.hit(covGap)
+		if m.kind == msgPush {
+			w.pull(p, w.machines[m.from], &m.chance)
+		}
+	case errors.Is(err, antientropy.ErrOwnOrigin), errors.Is(err, antientropy.ErrForgotten):
+	default:
+		w.fail("I14", "%s refuses a page of %s: %v", p.m.name, w.machines[m.from].name, err)
+	}
+}
+
+// learnPage raises what the ledger says the process knows.
+func (w *world) learnPage(p *process, page *antientropy.Page, m *message) {
+	i, ok := w.ledger.runOf[page.Run.Origin]
+	if !ok {
+		w.fail("I5", "%s takes a page of a run that never was: %v", p.m.name, page.Run)
+		return
+	}
+	run := w.ledger.runs[i]
+	for j := range page.Entries {
+		e := &page.Entries[j]
+		if e.Kind == crdt.KindRegister {
+			w.learnRegister(p, e)
+			continue
+		}
+		k := w.ledger.key(e.Kind, e.Key)
+		if k < 0 {
+			continue
+		}
+		place := run.find(k, e.Row)
+		if place == 0 {
+			w.fail("I5", "%s is sent the row %v of %s for %s, which nobody wrote", p.m.name, e.Row, run.name, w.keyName(k))
+			return
+		}
+		if p.know.learn(i, k, place) && page.From != page.Run.Node {
+			w.coverage.hit(covRelayed)
+		}
+	}
+}
+
+func (w *world) learnRegister(p *process, e *crdt.Entry) {
+	key := w.ledger.regs.key(e.Key)
+	place := w.ledger.regs.find(key, &e.Register)
+	if place == 0 {
+		w.fail("I6", "%s is sent a value of register %q that nobody wrote", p.m.name, e.Key)
+		return
+	}
+	p.regs.learn(&w.ledger.regs, key, place)
+}
+
+// pull asks a peer for all that the process lacks.
+func (w *world) pull(p *process, from *machine, c *chance) {
+	body := p.rep.PullRequest(w.instant(p)).Append(nil)
+	w.send(&message{kind: msgPull, from: p.m.id, to: from.id, body: body, chance: c.fork()})
+}
+
+func (w *world) deliverPull(p *process, m *message) {
+	q, err := antientropy.DecodePull(m.body)
+	if !w.decoded(m, err) {
+		return
+	}
+	err = p.rep.AnswerPull(w.instant(p), q, func(page *antientropy.Page) error {
+		w.send(&message{kind: msgPulled, from: m.to, to: m.from, body: page.Append(nil), chance: m.chance.fork()})
+		return nil
+	})
+	if err != nil && !errors.Is(err, antientropy.ErrForgotten) {
+		w.fail("I14", "%s refuses a pull of %s: %v", p.m.name, w.machines[m.from].name, err)
+		return
+	}
+	ack := p.rep.Ack(w.instant(p))
+	w.send(&message{kind: msgAck, from: m.to, to: m.from, body: ack.Append(nil), chance: m.chance.fork()})
+}
