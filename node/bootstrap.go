@@ -45,6 +45,8 @@ func (n *Node) bootstrap(ctx context.Context) (loaded bool, err error) {
 				n.log.Info("all peers are as new as this node; beginning a new cluster")
 				return false, nil
 			}
+		case waited >= n.options.SyncWait && n.membership.nameTaken():
+			return false, n.errNameTaken()
 		case waited >= n.options.SyncWait && !n.rebuilt:
 			n.log.Warn("no peer was found in time; beginning alone", "waited", waited.Round(time.Millisecond))
 			return false, nil
@@ -150,14 +152,16 @@ func emptyStore(o Options, hooks storage.Options, id identity) (*storage.Store, 
 // When it reaches nobody, or nobody answers, for SyncWait, it serves with what
 // it has.
 func (n *Node) becomeReady(ctx context.Context) error {
-	defer func() {
-		if ctx.Err() == nil {
-			n.goReady()
+	if n.catchUp {
+		if err := n.pullOnce(ctx); err != nil || ctx.Err() != nil {
+			return err
 		}
-	}()
-	if !n.catchUp {
-		return nil
 	}
+	n.goReady()
+	return nil
+}
+
+func (n *Node) pullOnce(ctx context.Context) error {
 	deadline, cancel := context.WithTimeout(ctx, n.options.SyncWait)
 	defer cancel()
 	poll := time.NewTicker(n.options.tuning.joinInterval / 20)
@@ -169,6 +173,9 @@ func (n *Node) becomeReady(ctx context.Context) error {
 		}
 		select {
 		case <-deadline.Done():
+			if n.membership.nameTaken() {
+				return n.errNameTaken()
+			}
 			if ctx.Err() == nil {
 				n.log.Warn("no peer answered in time; serving with what this node knows", "waited", n.options.SyncWait)
 			}

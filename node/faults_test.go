@@ -228,23 +228,32 @@ func TestDrainFinishesWhatIsUnderWayAndTellsThePeers(t *testing.T) {
 func TestTwoNodesOfOneName(t *testing.T) {
 	t.Parallel()
 	a := open(t, peered(t, "same"))
+	waitReady(t, a)
 	o := peered(t, "same", a)
 	o.SyncWait = time.Second
-	b, err := Open(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	waitReady(t, a)
-	select {
-	case <-b.Done():
-		if err := b.Close(context.Background()); !errors.Is(err, ErrNameTaken) {
-			t.Errorf("close: %v, want ErrNameTaken", err)
+	for _, state := range []string{"empty", "with data"} {
+		if state == "with data" {
+			alone := o
+			alone.Join = nil
+			n := open(t, alone)
+			waitReady(t, n)
+			consume(t, n, "y", 1)
+			closeNode(t, n)
 		}
-	case <-b.Ready():
-		t.Log("b went on alone")
-		_ = b.Close(context.Background())
-	case <-time.After(patience):
-		t.Error("nothing happened")
+		b, err := Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-b.Done():
+		case <-b.Ready():
+			t.Errorf("%s: the second node goes on, alone", state)
+		case <-time.After(patience):
+			t.Errorf("%s: nothing happened", state)
+		}
+		if err := b.Close(context.Background()); !errors.Is(err, ErrNameTaken) {
+			t.Errorf("%s: close: %v, want ErrNameTaken", state, err)
+		}
 	}
 	if !consume(t, a, "x", 1) {
 		t.Error("the first node suffers")

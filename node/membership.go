@@ -8,6 +8,7 @@ import (
 	"log"
 	"log/slog"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -50,6 +51,7 @@ type membership struct {
 	log       *slog.Logger
 	serf      *serf.Serf
 	transport *gossipTransport
+	name      string
 	cluster   string
 	join      []string
 	every     time.Duration
@@ -57,7 +59,10 @@ type membership struct {
 	mu   sync.Mutex
 	tags tags
 
-	refused atomic.Int64  // members turned away by NotifyMerge
+	refused   atomic.Int64 // members turned away by NotifyMerge
+	namesakes atomic.Int64 // met in NotifyMerge
+	taken     atomic.Bool  // one was met by the last attempt to join
+
 	changed chan struct{} // one pending look is enough
 	events  chan serf.Event
 	wg      sync.WaitGroup
@@ -88,7 +93,7 @@ const (
 
 func openMembership(c membershipConfig) (*membership, error) {
 	m := &membership{
-		log: c.log, transport: c.transport, cluster: c.tags.cluster, tags: c.tags,
+		log: c.log, transport: c.transport, name: c.name, cluster: c.tags.cluster, tags: c.tags,
 		join: c.join, every: c.tuning.joinInterval,
 		changed: make(chan struct{}, 1),
 		events:  make(chan serf.Event, eventBuffer),
@@ -126,6 +131,9 @@ func (m *membership) serfConfig(c membershipConfig) *serf.Config {
 	conf.Logger = logger
 	conf.Merge = m
 	conf.ValidateNodeNames = true
+	// Serf's way to settle a conflict is a vote that can end the older node. Here
+	// the later one goes, see isNamesake.
+	conf.EnableNameConflictResolution = false
 	conf.SnapshotPath = filepath.Join(c.dir, "gossip.snapshot")
 	conf.RejoinAfterLeave = true
 	conf.DisableCoordinates = true
@@ -142,13 +150,29 @@ func (m *membership) serfConfig(c membershipConfig) *serf.Config {
 // It refuses those of other clusters and of other protocols.
 func (m *membership) NotifyMerge(members []*serf.Member) error {
 	for _, other := range members {
-		if _, err := parseTags(other.Tags, m.cluster); err != nil {
+		t, err := parseTags(other.Tags, m.cluster)
+		if err != nil {
 			m.refused.Add(1)
 			return fmt.Errorf("member %s: %w", other.Name, err)
+		}
+		if len(members) == 1 && m.isNamesake(other, t) {
+			m.namesakes.Add(1)
 		}
 	}
 	return nil
 }
+
+// isNamesake tells whether a member that is alive (only such are shown one at
+// a time) is another node elsewhere under this node's name. The others then
+// know only one of the two, and refuse the one that came later.
+func (m *membership) isNamesake(other *serf.Member, t tags) bool {
+	self := m.current()
+	at := netip.AddrPortFrom(netip.MustParseAddr(other.Addr.String()).Unmap(), other.Port)
+	return other.Name == m.name && t.node != self.node && other.Status != serf.StatusLeft && at != m.transport.advertise
+}
+
+// nameTaken tells whether the last attempt to join met a namesake.
+func (m *membership) nameTaken() bool { return m.taken.Load() }
 
 // drainEvents empties Serf's channel at once; what an event says is looked up
 // afterwards, so that any number of them cost one look. It lives as long as
@@ -265,8 +289,9 @@ func (m *membership) reachable() []member {
 
 // joinNow contacts the given gossip addresses and returns how many answered.
 func (m *membership) joinNow(addrs []string) (int, error) {
-	refused := m.refused.Load()
+	refused, namesakes := m.refused.Load(), m.namesakes.Load()
 	n, err := m.serf.Join(addrs, true)
+	m.taken.Store(m.namesakes.Load() > namesakes)
 	switch {
 	case n > 0:
 		return n, nil

@@ -198,7 +198,7 @@ func (n *Node) openGossip(s *sockets) (err error) {
 	n.group.Go("gossip", func(ctx context.Context) error {
 		select {
 		case <-n.membership.stopped():
-			return fmt.Errorf("%w: %q", ErrNameTaken, n.id.name)
+			return errGossipEnded
 		case <-ctx.Done():
 			return nil
 		}
@@ -207,9 +207,13 @@ func (n *Node) openGossip(s *sockets) (err error) {
 	return nil
 }
 
-// ErrNameTaken: another live member has the name of this node, and the cluster
-// has decided for that one.
+var errGossipEnded = errors.New("gossip has ended by itself")
+
+// ErrNameTaken: another live member has the name of this node, which came
+// later.
 var ErrNameTaken = errors.New("another member of the cluster has this node's name")
+
+func (n *Node) errNameTaken() error { return fmt.Errorf("%w: %q", ErrNameTaken, n.id.name) }
 
 func (n *Node) servePublic(s *sockets) error {
 	o := api.Options{
