@@ -22,7 +22,7 @@ func (a agents) explain(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	tokens, err := queryInt(q, "tokens", 1, MaxTokens, 0)
+	tokens, err := queryInt(q, "tokens", MaxTokens, 0)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (a agents) list(w http.ResponseWriter, r *http.Request) error {
 		if len(q) > 1 {
 			return Invalid("top", "does not go with other parameters")
 		}
-		n, err := queryInt(q, "top", 1, maxPage, 0)
+		n, err := queryInt(q, "top", maxPage, 0)
 		if err != nil {
 			return err
 		}

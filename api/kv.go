@@ -98,7 +98,7 @@ func readPut(w http.ResponseWriter, r *http.Request) (p Put, err error) {
 	if err != nil {
 		return p, err
 	}
-	ttl, err := queryInt(q, "ttl_seconds", 1, maxTTL, 0)
+	ttl, err := queryInt(q, "ttl_seconds", maxTTL, 0)
 	if err != nil {
 		return p, err
 	}
@@ -131,22 +131,7 @@ func storedType(field, s string) (string, error) {
 
 // delete answers DELETE /v1/kv/{key}.
 func (k keys) delete(w http.ResponseWriter, r *http.Request) error {
-	key, err := pathName(r, "key", wire.MaxKeyBytes)
-	if err != nil {
-		return err
-	}
-	cond, err := condition(r.Header)
-	if err != nil {
-		return err
-	}
-	if err := nothingElse(w, r); err != nil {
-		return err
-	}
-	if err := k.write.DeleteKey(r.Context(), DefaultTenant, key, cond); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return remove(w, r, "key", wire.MaxKeyBytes, k.write.DeleteKey)
 }
 
 // increment answers POST /v1/kv/{key}/increment: {"by":n}, or ?by=n, or nothing for one.
@@ -177,7 +162,7 @@ func readBy(w http.ResponseWriter, r *http.Request) (int64, error) {
 		return 0, err
 	}
 	if !q.Has("by") {
-		return checkBy("by", body.By)
+		return checkBy(body.By)
 	}
 	if body.By != nil {
 		return 0, Invalid("by", "is given in the query and in the body")
@@ -186,16 +171,16 @@ func readBy(w http.ResponseWriter, r *http.Request) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return checkBy("by", &by)
+	return checkBy(&by)
 }
 
 // checkBy checks an increment; nil is one.
-func checkBy(field string, by *int64) (int64, error) {
+func checkBy(by *int64) (int64, error) {
 	switch {
 	case by == nil:
 		return 1, nil
 	case *by == 0 || *by < -maxIncrement || *by > maxIncrement:
-		return 0, Invalid(field, "must be a whole number from -%d to %d, and not 0", int64(maxIncrement), int64(maxIncrement))
+		return 0, Invalid("by", "must be a whole number from -%d to %d, and not 0", int64(maxIncrement), int64(maxIncrement))
 	}
 	return *by, nil
 }

@@ -54,7 +54,7 @@ func operation(in *wire.KVOperation) (op Operation, err error) {
 	case wire.OpGet:
 		return op, nil
 	case wire.OpIncrement:
-		op.By, err = checkBy("by", in.By)
+		op.By, err = checkBy(in.By)
 		return op, err
 	case wire.OpPut:
 		if err := putOperation(in, &op.Put); err != nil {

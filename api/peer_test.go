@@ -112,7 +112,6 @@ func TestPeerCut(t *testing.T) {
 		return errors.Join(err, errors.New("disk on fire"))
 	}
 	srv := httptest.NewServer(b.handler)
-	defer srv.Close()
 	res, err := http.Post(srv.URL+"/v1/pull", wire.ContentTypeMerge, strings.NewReader("vv"))
 	if err == nil {
 		_, err = io.ReadAll(res.Body)
@@ -121,6 +120,7 @@ func TestPeerCut(t *testing.T) {
 	if err == nil {
 		t.Error("a failed answer was read without an error")
 	}
+	srv.Close() // waits for the handler
 	b.backend.answer = func(io.Writer) error { return errors.New("disk on fire") }
 	res, answer := b.do("GET /v1/snapshot", "")
 	if p := problem(t, res, answer); p.Status != 500 || strings.Contains(answer, "fire") {

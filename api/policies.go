@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 
@@ -123,7 +124,14 @@ func decimalFault(raw []byte, err error) error {
 
 // delete answers DELETE /v1/policies/{name}.
 func (p policies) delete(w http.ResponseWriter, r *http.Request) error {
-	name, err := pathName(r, "name", MaxNameBytes)
+	return remove(w, r, "name", MaxNameBytes, p.write.DeletePolicy)
+}
+
+// remove answers a DELETE that may carry a condition.
+func remove(w http.ResponseWriter, r *http.Request, param string, maxBytes int,
+	do func(ctx context.Context, tenant, name string, cond Condition) error,
+) error {
+	name, err := pathName(r, param, maxBytes)
 	if err != nil {
 		return err
 	}
@@ -134,7 +142,7 @@ func (p policies) delete(w http.ResponseWriter, r *http.Request) error {
 	if err := nothingElse(w, r); err != nil {
 		return err
 	}
-	if err := p.write.DeletePolicy(r.Context(), DefaultTenant, name, cond); err != nil {
+	if err := do(r.Context(), DefaultTenant, name, cond); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

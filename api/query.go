@@ -28,12 +28,12 @@ func query(r *http.Request, known ...string) (url.Values, error) {
 	return q, nil
 }
 
-// queryInt returns a whole number within bounds, or def when the parameter is absent.
-func queryInt(q url.Values, name string, lowest, highest, def int64) (int64, error) {
+// queryInt returns a whole number from 1 to highest, or def when the parameter is absent.
+func queryInt(q url.Values, name string, highest, def int64) (int64, error) {
 	if !q.Has(name) {
 		return def, nil
 	}
-	return parseInt(name, q.Get(name), lowest, highest)
+	return parseInt(name, q.Get(name), 1, highest)
 }
 
 func parseInt(field, s string, lowest, highest int64) (int64, error) {
@@ -67,7 +67,7 @@ func page(q url.Values, maxBytes int) (Page, error) {
 	if err := checkPrefix("after", p.After, maxBytes); err != nil {
 		return Page{}, err
 	}
-	limit, err := queryInt(q, "limit", 1, maxPage, defaultPage)
+	limit, err := queryInt(q, "limit", maxPage, defaultPage)
 	p.Limit = int(limit)
 	return p, err
 }

@@ -27,16 +27,12 @@ func NewPublic(o Options) (http.Handler, error) {
 		return nil, errors.New("api: Options.Public is missing")
 	}
 	o = o.withDefaults()
-	m, err := newMetrics(o.Registerer)
-	if err != nil {
-		return nil, err
-	}
 	b := o.Public
 	c := &consumer{limiter: b, legacy: o.LegacyHeaders}
 	a := agents{read: b, admin: b}
 	p := policies{read: b, write: b}
 	k := keys{read: b, write: b, batch: b}
-	w := newWatch(b, o, m.watchers)
+	w := newWatch(b, o)
 	cl := cluster{view: b, admin: b, backup: b}
 	// The hottest comes first, since the router looks at them in this order.
 	routes := []route{
@@ -67,7 +63,7 @@ func NewPublic(o Options) (http.Handler, error) {
 	if !o.SeparateOperations {
 		routes = append(routes, operations(b, o)...)
 	}
-	return newServer(o, m, routes), nil
+	return newServer(o, routes)
 }
 
 // NewOperations is the handler of an operations listener: health and metrics alone.
@@ -76,11 +72,7 @@ func NewOperations(o Options) (http.Handler, error) {
 		return nil, errors.New("api: Options.Public is missing")
 	}
 	o = o.withDefaults()
-	m, err := newMetrics(o.Registerer)
-	if err != nil {
-		return nil, err
-	}
-	return newServer(o, m, operations(o.Public, o)), nil
+	return newServer(o, operations(o.Public, o))
 }
 
 func operations(b Health, o Options) []route {
@@ -106,18 +98,14 @@ func NewPeer(o Options) (http.Handler, error) {
 		return nil, errors.New("api: Options.Peer is missing")
 	}
 	o = o.withDefaults()
-	m, err := newMetrics(o.Registerer)
-	if err != nil {
-		return nil, err
-	}
 	p := peer{merger: o.Peer, source: o.Peer, auditor: o.Peer}
-	return newServer(o, m, []route{
+	return newServer(o, []route{
 		{http.MethodPost, "/v1/merge", p.merge},
 		{http.MethodPost, "/v1/pull", p.pull},
 		{http.MethodGet, "/v1/digest", p.digest},
 		{http.MethodPost, "/v1/bucket", p.bucket},
 		{http.MethodGet, "/v1/snapshot", p.snapshot},
-	}), nil
+	})
 }
 
 // server is a router over a table of routes, with what surrounds every handler.
@@ -129,7 +117,11 @@ type server struct {
 	methods []string     // of each
 }
 
-func newServer(o Options, m *metrics, table []route) *server {
+func newServer(o Options, table []route) (http.Handler, error) {
+	m, err := newMetrics(o.Registerer)
+	if err != nil {
+		return nil, err
+	}
 	// The router sees the path as it was sent: %2F is part of a name, and nothing is cleaned away or redirected.
 	s := &server{Options: o, metrics: m, router: mux.NewRouter().UseEncodedPath().SkipClean(true)}
 	for _, rt := range table {
@@ -138,7 +130,7 @@ func newServer(o Options, m *metrics, table []route) *server {
 	}
 	s.router.NotFoundHandler = s.surround(route{template: unmatched, handle: notFound})
 	s.router.MethodNotAllowedHandler = s.surround(route{template: unmatched, handle: s.methodNotAllowed})
-	return s
+	return s, nil
 }
 
 // pattern is the router's form of a template. Its parameters may be empty, so that an empty name is told from an

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/openclaw/clawd/api/wire"
 )
 
@@ -27,6 +29,8 @@ type recorder struct {
 	status int // 0 = nothing written yet
 	id     string
 	stream bool // long on purpose: not for the histogram
+
+	watchers prometheus.Gauge // of the open change streams
 }
 
 var recorders = sync.Pool{New: func() any { return new(recorder) }}
@@ -57,7 +61,7 @@ func (s *server) surround(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := s.Now()
 		rec := recorders.Get().(*recorder)
-		*rec = recorder{ResponseWriter: w}
+		*rec = recorder{ResponseWriter: w, watchers: s.metrics.watchers}
 		series.inFlight.Inc()
 		defer func() {
 			cut := s.recovered(rec, r, recover())

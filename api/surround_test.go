@@ -244,6 +244,7 @@ func TestRealServer(t *testing.T) {
 			t.Errorf("%s got %d %s, want %d", path, res.StatusCode, answer, status)
 		}
 	}
+	srv.Close() // waits for the handlers
 	if n := b.backend.consumed["x"]; n != 2 {
 		t.Errorf("%d tokens were consumed, want the 2 of the one good request", n)
 	}

@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/openclaw/clawd/api/wire"
 )
 
@@ -30,7 +28,6 @@ type watch struct {
 	bound    int64
 	stopping <-chan struct{}
 	open     atomic.Int64
-	gauge    prometheus.Gauge
 }
 
 const (
@@ -40,8 +37,8 @@ const (
 	maxTokenBytes = 1024
 )
 
-func newWatch(b Watcher, o Options, open prometheus.Gauge) *watch {
-	return &watch{watcher: b, every: o.Heartbeat, bound: int64(o.MaxWatchers), stopping: o.Stopping, gauge: open}
+func newWatch(b Watcher, o Options) *watch {
+	return &watch{watcher: b, every: o.Heartbeat, bound: int64(o.MaxWatchers), stopping: o.Stopping}
 }
 
 // orElse serves the stream when it is asked for, else the listing, which has the same path.
@@ -98,17 +95,17 @@ func (s *watch) serve(w http.ResponseWriter, r *http.Request, prefix string) err
 	if err != nil {
 		return err
 	}
-	s.gauge.Inc()
-	defer s.gauge.Dec()
+	if rec, ok := w.(*recorder); ok {
+		rec.watchers.Inc()
+		defer rec.watchers.Dec()
+		rec.stream = true
+	}
 	s.stream(ctx, w, sub)
 	return nil
 }
 
 // stream writes changes until there is a reason to stop. Every reason is the same to the client: it resumes.
 func (s *watch) stream(ctx context.Context, w http.ResponseWriter, sub Subscription) {
-	if rec, ok := w.(*recorder); ok {
-		rec.stream = true
-	}
 	h := w.Header()
 	h.Set("Content-Type", wire.ContentTypeEvents)
 	h.Set("Cache-Control", "no-store")

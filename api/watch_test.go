@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/openclaw/clawd/api"
 	"github.com/openclaw/clawd/api/wire"
@@ -79,7 +83,16 @@ func watchBench(t *testing.T, o api.Options) (*double, http.Handler) {
 
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, h := watchBench(t, api.Options{Heartbeat: 10 * time.Second})
+		reg := prometheus.NewRegistry()
+		d, h := watchBench(t, api.Options{Heartbeat: 10 * time.Second, Registerer: reg})
+		open := func(n int) {
+			t.Helper()
+			if err := testutil.GatherAndCompare(reg, strings.NewReader(fmt.Sprintf(
+				"# HELP clawd_http_watchers Open change streams.\n# TYPE clawd_http_watchers gauge\nclawd_http_watchers %d\n", n,
+			)), "clawd_http_watchers"); err != nil {
+				t.Error(err)
+			}
+		}
 		d.changes = make(chan api.Change)
 		c := watch(h, "/v1/kv?watch=1&prefix=a", "Last-Event-ID: t9")
 		want := func(event string) {
@@ -89,6 +102,7 @@ func TestWatch(t *testing.T) {
 			}
 		}
 		want("retry: 1000\nid: t0\nevent: open\ndata: {}\n")
+		open(1)
 		if d.token != "t9" {
 			t.Errorf("resumed from %q, want t9", d.token)
 		}
@@ -111,6 +125,7 @@ func TestWatch(t *testing.T) {
 		}
 		c.end()
 		<-c.done
+		open(0)
 	})
 }
 
