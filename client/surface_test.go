@@ -169,6 +169,13 @@ func TestSurface(t *testing.T) {
 			want:   int64(-7),
 		},
 		{
+			name:   "get document whose ETag a proxy took away",
+			call:   func(c *Client) (any, error) { return c.KV.Get(ctx, "doc") },
+			line:   "GET /v1/kv/doc",
+			answer: `{"key":"another","value":1}`,
+			want:   Entry{Value: []byte(`{"key":"another","value":1}`), ContentType: "application/json"},
+		},
+		{
 			name: "put register",
 			call: func(c *Client) (any, error) {
 				return c.KV.Put(ctx, "x", []byte("hello"), PutOptions{ContentType: "text/plain", TTL: 1500 * time.Millisecond, IfNoneMatch: "*"})
