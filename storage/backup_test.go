@@ -186,7 +186,7 @@ func TestFailedBackupLeavesTheStoreAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		fault.from = from
+		fault.from.Store(from)
 		if _, err := s.Backup("/backup"); err == nil {
 			mustClose(t, s)
 			return // past the last operation of a backup
@@ -196,7 +196,7 @@ func TestFailedBackupLeavesTheStoreAlone(t *testing.T) {
 				t.Fatalf("fault %d: %v", from, err)
 			}
 		}
-		fault.from = 0
+		fault.from.Store(0)
 		if _, err := restore(s.engine.(*pebbleEngine).fs, "/backup", "/restored"); err == nil {
 			t.Errorf("fault %d: an unfinished backup can be restored", from)
 		}

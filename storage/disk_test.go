@@ -106,7 +106,8 @@ func TestWatchOnABrokenDisk(t *testing.T) {
 	if err := mem.MkdirAll(testDir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	writes := &strike{err: syscall.ENOSPC, match: kinds(errorfs.OpFileWrite), from: 2, times: 1}
+	writes := &strike{err: syscall.ENOSPC, match: kinds(errorfs.OpFileWrite), times: 1}
+	writes.from.Store(2)
 	usage := &strike{err: syscall.EIO, match: kinds(errorfs.OpGetDiskUsage), times: 1}
 	w := NewWatch(testDir, DiskLimits{BallastBytes: 3 << 20})
 	w.fs = errorfs.Wrap(mem, errorfs.Any(writes, usage))
@@ -119,7 +120,7 @@ func TestWatchOnABrokenDisk(t *testing.T) {
 	if got, err := w.Check(); err != nil || !got.Ballast {
 		t.Errorf("the next check: %+v, %v", got, err)
 	}
-	usage.from = 1
+	usage.from.Store(1)
 	if _, err := w.Check(); !errors.Is(err, syscall.EIO) {
 		t.Errorf("no usage: %v", err)
 	}

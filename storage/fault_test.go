@@ -20,18 +20,19 @@ import (
 type strike struct {
 	err   error
 	match func(errorfs.Op) bool
-	from  int64 // 0 = never
 	times int64
 
+	from      atomic.Int64 // 0 = never
 	seen, hit atomic.Int64
 }
 
 func (s *strike) MaybeError(op errorfs.Op) error {
-	if s.from == 0 || !s.match(op) {
+	from := s.from.Load()
+	if from == 0 || !s.match(op) {
 		return nil
 	}
 	n := s.seen.Add(1)
-	if n < s.from || n >= s.from+s.times {
+	if n < from || n-from >= s.times {
 		return nil
 	}
 	s.hit.Add(1)
@@ -71,9 +72,14 @@ func TestFaultAtEachKindOfOperation(t *testing.T) {
 	for name, match := range cases {
 		t.Run(name, func(t *testing.T) {
 			failed := 0
+			factor := int64(3)
+			if testing.Short() {
+				factor = 6
+			}
 			for _, times := range []int64{1, 1 << 40} {
-				for from := int64(1); from <= 200; from = from*3/2 + 1 {
-					s := &strike{err: errBoom, match: match, from: from, times: times}
+				for from := int64(1); from <= 200; from = from*factor/2 + 1 {
+					s := &strike{err: errBoom, match: match, times: times}
+					s.from.Store(from)
 					if runStruck(t, s, uint64(from)) {
 						failed++
 					}
@@ -117,7 +123,7 @@ func runStruck(t *testing.T, fault *strike, seed uint64) (failed bool) {
 		clone := crashClone(disk, percent, seed+uint64(i))
 		after, err := OpenPebble(testDir, smallOptions(clone))
 		if err != nil {
-			t.Fatalf("fault at %d for %d: the disk cannot be opened any more: %v", fault.from, fault.times, err)
+			t.Fatalf("fault at %d for %d: the disk cannot be opened any more: %v", fault.from.Load(), fault.times, err)
 		}
 		w.check(t, after)
 		mustClose(t, after)
@@ -157,9 +163,10 @@ func TestFailedStoreLeavesTheDiskAlone(t *testing.T) {
 	fault := &strike{err: errBoom, times: 1, match: func(op errorfs.Op) bool {
 		return isLog(op) && kinds(errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo)(op)
 	}}
-	changes := &strike{err: nil, from: 1, times: 1 << 40, match: func(op errorfs.Op) bool {
+	changes := &strike{err: nil, times: 1 << 40, match: func(op errorfs.Op) bool {
 		return op.Kind.ReadOrWrite() == errorfs.OpIsWrite && op.Kind != errorfs.OpFileClose
 	}}
+	changes.from.Store(1)
 	s, err := OpenPebble("store//", smallOptions(errorfs.Wrap(disk, errorfs.Any(fault, changes)))) // a name Pebble would clean
 	if err != nil {
 		t.Fatal(err)
@@ -170,7 +177,7 @@ func TestFailedStoreLeavesTheDiskAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	fault.from = 1
+	fault.from.Store(1)
 	b := NewBatch()
 	b.PutVector(1, Vector{Seq: 1})
 	if err := s.Commit(b, true); !errors.Is(err, ErrFailed) || !errors.Is(err, errBoom) {
@@ -195,7 +202,7 @@ func TestUnsyncedCommitsOnABrokenLog(t *testing.T) {
 	failed := make(chan error, 1)
 	o.OnFatal = func(err error) { failed <- err }
 	s := mustOpen(t, o)
-	fault.from = 1
+	fault.from.Store(1)
 	var wg sync.WaitGroup
 	for g := range uint64(4) {
 		wg.Go(func() {
@@ -227,9 +234,9 @@ func TestUnsyncedCommitsOnABrokenLog(t *testing.T) {
 // A full disk: the ballast goes, the write is tried again, and no commit notices.
 func TestBallastSavesAFullDisk(t *testing.T) {
 	disk := vfs.NewCrashableMem()
-	full := errorfs.Toggle{Injector: &strike{
-		err: syscall.ENOSPC, from: 1, times: 1 << 40, match: kinds(errorfs.OpFileWrite, errorfs.OpCreate),
-	}}
+	writes := &strike{err: syscall.ENOSPC, times: 1 << 40, match: kinds(errorfs.OpFileWrite, errorfs.OpCreate)}
+	writes.from.Store(1)
+	full := errorfs.Toggle{Injector: writes}
 	released := 0
 	o := smallOptions(errorfs.Wrap(disk, &full))
 	o.OnDiskFull = func() {
@@ -267,7 +274,7 @@ func TestDiskThatStaysFull(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	full.from = 1
+	full.from.Store(1)
 	if !workUntilFailed(t, w, s) {
 		t.Fatal("a full disk was not noticed")
 	}
@@ -290,7 +297,7 @@ func TestCloseOnADiskThatRefusesTables(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	fault.from = 1
+	fault.from.Store(1)
 	done := make(chan error)
 	go func() { done <- s.Close() }()
 	select {
