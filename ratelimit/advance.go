@@ -5,8 +5,10 @@ import "math"
 // Advance brings the bucket to now: refill, predictions, and the silence of the
 // peers that were heard without a word about this agent.
 //
-// It composes: advancing to a and then to b leaves what advancing to b leaves.
-// Refill composes exactly (see Limit.refill), also across a full bucket, since
+// It composes: advancing to a and then to b leaves what advancing to b leaves,
+// bit for bit when alone and but for rounding with one peer. Among several, what
+// is predicted of one depends on what was known of the others by then, so looks
+// may differ by a part of what is refilled while a peer is silent. Refill composes exactly (see Limit.refill), also across a full bucket, since
 // the carry is kept there: the fraction of a µtok belongs to the stream of
 // arriving µtok and not to the level. Between two pieces of what is known the
 // rates are constant and the net rate is not negative, so a bucket that is full
@@ -18,10 +20,9 @@ func (b *Bucket) Advance(now int64, l *Limit, v *View) {
 	added, carry := l.refill(now-b.last, b.carry)
 	room := b.room(l)
 	// The short way, for a node alone and for an agent that only this node
-	// serves. Nobody could ever claim what a node alone forfeits. Among peers
-	// it is right as long as F has not moved since the marks, for then they
-	// need no moving either.
-	if len(b.peers) == 0 && (v.alone() || added <= room && b.forfeited == b.base.f && b.forfeited == b.old.f) {
+	// serves. What a node alone forfeits, nobody could ever claim; and while
+	// nothing is forfeited, the marks may wait for the next long way.
+	if len(b.peers) == 0 && (v.alone() || added <= room) {
 		b.level += int64(min(added, room))
 		b.last, b.carry = now, carry
 		return
@@ -29,8 +30,8 @@ func (b *Bucket) Advance(now int64, l *Limit, v *View) {
 	b.settle(now, l, v)
 }
 
-// settle is Advance the long way. What is going to forfeit something at now
-// needs it, since all marks that are due must have been set before.
+// settle is Advance the long way. What is going to move F or to read a mark at
+// now needs it, since all marks that are due must have been set before.
 func (b *Bucket) settle(now int64, l *Limit, v *View) {
 	if now < b.last || v.alone() && len(b.peers) == 0 {
 		b.Advance(now, l, v)

@@ -89,7 +89,7 @@ func (b *Bucket) Admit(now int64, l *Limit, v *View, n int64) bool {
 // floor −D, and returns how much was taken.
 func (b *Bucket) Charge(now int64, l *Limit, v *View, n int64) (charged int64) {
 	b.Advance(now, l, v)
-	charged = min(max(n, 0), b.level+l.Floor)
+	charged = min(max(n, 0), b.credit(l))
 	b.level -= charged
 	return charged
 }
@@ -118,6 +118,9 @@ func (b *Bucket) Reset(now int64, l *Limit) {
 
 // room is what fits into the bucket.
 func (b *Bucket) room(l *Limit) uint64 { return uint64(max(l.Capacity-b.level, 0)) }
+
+// credit is what may be taken before the floor is reached.
+func (b *Bucket) credit(l *Limit) int64 { return max(b.level+l.Floor, 0) }
 
 // add raises the level; what does not fit is forfeited.
 func (b *Bucket) add(n uint64, l *Limit) {

@@ -57,14 +57,14 @@ func TestCheckpointHoldsFactsOnly(t *testing.T) {
 // must not lose the credit of the peer that consumed just that.
 func TestCheckpointKeepsCredit(t *testing.T) {
 	l := tenASecond()
-	b, v, now := steady(&l, 4)
+	b, v, now := steady(&l, 7)
 	now += 60 * sec
 	ck := b.Checkpoint(now, wall0, &l, v, nil)
 	if ck.Level != l.Capacity {
 		t.Fatalf("kept %d, want full", ck.Level)
 	}
 	back := Restore(now+sec, wall0+1000, &l, v, ck)
-	if back.Observe(now+sec, &l, v, 0, 4*61*Token); back.level != l.Capacity {
+	if back.Observe(now+sec, &l, v, 0, 7*61*Token); back.level != l.Capacity {
 		t.Errorf("level %d, want full: the tokens were thrown away", back.level)
 	}
 }

@@ -31,7 +31,7 @@ func (b *Bucket) Observe(now int64, l *Limit, v *View, peer int, delta int64) {
 	p.learn(b.last-p.at, consumed, l)
 	if news := consumed - int64(p.takeBack()); news > 0 {
 		news -= b.claim(p.mark, news)
-		b.level -= min(news, b.level+l.Floor)
+		b.level -= min(news, b.credit(l))
 	} else {
 		b.add(uint64(-news), l)
 	}

@@ -76,20 +76,78 @@ func TestFirstRowAfterPartition(t *testing.T) {
 // a burst out of a full bucket is charged in full.
 func TestBurstAfterIdlenessIsCharged(t *testing.T) {
 	l := tenASecond()
-	for _, exists := range []bool{false, true} {
+	for _, c := range []struct {
+		name                  string
+		known, exists, looked bool
+	}{
+		{name: "agent unknown"},
+		{name: "bucket at rest", exists: true},
+		{name: "bucket looked at", exists: true, looked: true},
+		{name: "peer known to consume", exists: true, known: true},
+		{name: "peer known to consume, bucket looked at", exists: true, known: true, looked: true},
+	} {
 		v := newView(2, 1)
 		var b Bucket
-		if exists {
+		if c.exists {
 			b = NewBucket(1, &l, v)
 		}
+		if c.known {
+			b.Observe(1, &l, v, 0, 0)
+		}
 		now := 3600 * sec
+		if c.looked {
+			b.Advance(now/2, &l, v)
+		}
 		heardAll(v, now, 0, 1)
-		if !exists {
+		if !c.exists {
 			b = NewBucket(now, &l, v)
 		}
 		if b.Observe(now, &l, v, 0, 100*Token); b.level != 0 {
-			t.Errorf("exists %v: level %d, want 0", exists, b.level)
+			t.Errorf("%s: level %d, want 0", c.name, b.level)
 		}
+	}
+}
+
+// The same when the bucket is not full any more as the page comes, so that
+// nothing but the page moves the mark.
+func TestBurstAfterIdlenessAndUseIsCharged(t *testing.T) {
+	l := tenASecond()
+	v := newView(1, 1)
+	b := NewBucket(1, &l, v)
+	b.Advance(10*sec, &l, v)
+	b.Admit(10*sec, &l, v, 60*Token)
+	v.Peers[0].Heard.Store(12 * sec)
+	if b.Observe(13*sec, &l, v, 0, 70*Token); b.level != 0 {
+		t.Errorf("level %d, want 0", b.level)
+	}
+}
+
+// Refunded tokens that do not fit are thrown away like refilled ones, and pay
+// for what a peer consumed since its last page.
+func TestRefundThatDoesNotFitIsForfeited(t *testing.T) {
+	l := tenASecond()
+	v := newView(1, 1)
+	b := NewBucket(1, &l, v)
+	b.Admit(1, &l, v, 50*Token)
+	v.Peers[0].Heard.Store(1 + 2*sec)
+	b.Refund(1+3*sec, &l, v, 50*Token)
+	if b.Observe(1+3*sec, &l, v, 0, 40*Token); b.level != 90*Token {
+		t.Errorf("level %d, want the 30 tokens that did not fit to pay", b.level)
+	}
+}
+
+// A peer that left is not waited for: its silence keeps no old credit alive, not
+// even for a peer that is released but comes back.
+func TestPeerThatLeftLeavesNoCredit(t *testing.T) {
+	l := tenASecond()
+	v := newView(2, 1)
+	b := NewBucket(1, &l, v)
+	v.Peers[1].Leave()
+	b.Advance(50*sec, &l, v)
+	v.Peers[0].Heard.Store(98 * sec)
+	v.Peers[0].Release(99 * sec)
+	if b.Observe(100*sec, &l, v, 0, 100*Token); b.level != 20*Token {
+		t.Errorf("level %d, want the 20 tokens since the page to pay and no more", b.level)
 	}
 }
 

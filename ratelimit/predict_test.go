@@ -133,6 +133,20 @@ func TestLambdaIsOverTime(t *testing.T) {
 	}
 }
 
+// A page with rows of two runs of a peer says as much as one with a single row.
+func TestLambdaOfTwoRowsAPage(t *testing.T) {
+	l := tenASecond()
+	b, v := known(&l, 1)
+	for now := 1 + sec; now < 60*sec; now += sec {
+		b.Observe(now, &l, v, 0, 3*Token)
+		b.Observe(now, &l, v, 0, 3*Token)
+		v.Peers[0].Heard.Store(now)
+	}
+	if got := b.peers[0].lambda() * 1e9 / Token; math.Abs(got-6) > 0.6 {
+		t.Errorf("λ %.2f a second, want about 6", got)
+	}
+}
+
 // The gap before a first row is that of all the silence that was known.
 func TestFirstRowAfterKnownSilence(t *testing.T) {
 	l := Policy{Capacity: 1000, RefillRate: Whole(1000), IntervalSeconds: Whole(3600)}.Limit() // τ = 6 min

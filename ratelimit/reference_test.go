@@ -249,6 +249,7 @@ func TestRelimitMakesNoTokens(t *testing.T) {
 		now := int64(1)
 		b := NewBucket(now, &first, nil)
 		b.Charge(now, &first, nil, drawScaled(t, "charge", 2*first.Capacity))
+		now += drawStep(t)
 		before := b.Level(now, &first, nil)
 		b.Relimit(now, &first, &second, nil)
 		if b.level > max(before, -second.Floor) || b.level > second.Capacity || b.level < -second.Floor || b.carry >= second.RateDen {
