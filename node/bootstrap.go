@@ -136,7 +136,7 @@ func emptyStore(o Options, hooks storage.Options, id identity) (*storage.Store, 
 	if err := os.RemoveAll(storeDir(o.DataDir)); err != nil {
 		return nil, err
 	}
-	store, err := storage.OpenPebble(storeDir(o.DataDir), hooks)
+	store, err := o.tuning.openStore(storeDir(o.DataDir), hooks)
 	if err != nil {
 		return nil, err
 	}

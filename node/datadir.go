@@ -17,7 +17,7 @@ func openStore(o Options, hooks storage.Options) (store *storage.Store, rebuilt 
 		return nil, false, err
 	}
 	dir := storeDir(o.DataDir)
-	store, err = storage.OpenPebble(dir, hooks)
+	store, err = o.tuning.openStore(dir, hooks)
 	if err == nil || !errors.Is(err, storage.ErrCorrupt) {
 		return store, false, err
 	}
@@ -33,7 +33,7 @@ func openStore(o Options, hooks storage.Options) (store *storage.Store, rebuilt 
 		return nil, false, fmt.Errorf("%s: %w, and it cannot be moved aside: %w", dir, storage.ErrCorrupt, err)
 	}
 	o.Logger.Warn("the store is rebuilt from a peer", "old_data", aside)
-	store, err = storage.OpenPebble(dir, hooks)
+	store, err = o.tuning.openStore(dir, hooks)
 	return store, true, err
 }
 

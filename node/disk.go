@@ -30,9 +30,9 @@ func (n *Node) checkDisk() {
 	case storage.DiskCritical:
 		critical = share + "; changes are kept in memory only"
 	}
+	n.store.SetFull(state.Level == storage.DiskCritical)
 	n.health.note(reasonDisk, low)
 	n.health.degrade(reasonDisk, critical)
-	n.store.SetFull(state.Level == storage.DiskCritical)
 }
 
 // onDiskFull gives Pebble room when a write has met the end of the disk all

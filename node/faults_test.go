@@ -12,9 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
-
 	"github.com/openclaw/clawd/api/wire"
 	"github.com/openclaw/clawd/node/replica"
 	"github.com/openclaw/clawd/ratelimit"
@@ -34,74 +31,86 @@ func putPolicy(t *testing.T, n *Node, durability ratelimit.Durability) {
 	}
 }
 
-// TestNoAcknowledgedConsumptionIsLostInACrash cuts the disk off at random
-// points under load: what was acknowledged must be counted after the restart,
-// and `reserve` may count at most its step more.
+// TestNoAcknowledgedConsumptionIsLostInACrash takes the disk away at random
+// moments under load: what was acknowledged until then must be counted after
+// the restart, and `reserve` may count at most one step a crash more.
 func TestNoAcknowledgedConsumptionIsLostInACrash(t *testing.T) {
 	t.Parallel()
-	for _, durability := range []ratelimit.Durability{ratelimit.Sync, ratelimit.Reserve} {
-		t.Run(string(durability), func(t *testing.T) {
+	for _, c := range []struct {
+		durability ratelimit.Durability
+		step       int64 // tokens a crash may add; 1 % of the capacity for reserve
+	}{{ratelimit.Sync, 0}, {ratelimit.Reserve, 10_000}} {
+		t.Run(string(c.durability), func(t *testing.T) {
 			t.Parallel()
+			const rounds = 5
 			rng := rand.New(rand.NewPCG(7, 7))
-			disk := vfs.NewCrashableMem()
-			dir := t.TempDir()
-			var acknowledged, asked atomic.Int64
-			for round := range 5 {
-				o := peered(t, "a")
-				o.DataDir, o.tuning.fs = dir, disk
-				n := open(t, o)
-				if round == 0 {
-					putPolicy(t, n, durability)
-				}
-				if got := int64(consumed(t, n, "x")); got < acknowledged.Load() {
-					t.Fatalf("round %d: %d are counted, %d were acknowledged", round, got, acknowledged.Load())
-				}
-				disk = crashUnderLoad(t, n, disk, rng, &acknowledged, &asked)
-			}
+			disk := storage.NewMemory()
 			o := peered(t, "a")
-			o.DataDir, o.tuning.fs = dir, disk
-			got, least := int64(consumed(t, open(t, o), "x")), acknowledged.Load()
-			// A reserve step of this policy is 1 % of its capacity, and a crash charges at most one.
-			most := asked.Load() + 6*10_000
-			if durability == ratelimit.Sync {
-				most = asked.Load()
+			var l ledger
+			for round := range rounds {
+				o.tuning.openStore = onto(disk)
+				n, err := Open(t.Context(), o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if round == 0 {
+					putPolicy(t, n, c.durability)
+				}
+				l.check(t, n, int64(round)*c.step)
+				disk = crashUnderLoad(t, n, disk, rng, &l)
 			}
-			if least == 0 || got < least || got > most {
-				t.Errorf("%d are counted, want %d to %d", got, least, most)
+			o.tuning.openStore = onto(disk)
+			l.check(t, open(t, o), rounds*c.step)
+			if l.acknowledged.Load() == 0 {
+				t.Error("nothing was acknowledged")
 			}
 		})
 	}
 }
 
-// crashUnderLoad consumes from several goroutines, takes the disk as a crash
-// would leave it in the middle of that, and closes the node.
-func crashUnderLoad(t *testing.T, n *Node, disk *vfs.MemFS, rng *rand.Rand, acknowledged, asked *atomic.Int64) *vfs.MemFS {
+// ledger is what the clients know of agent x, in tokens.
+type ledger struct {
+	asked        atomic.Int64
+	acknowledged atomic.Int64 // before a crash
+}
+
+func (l *ledger) check(t *testing.T, n *Node, more int64) {
 	t.Helper()
-	var before atomic.Int64 // acknowledged up to the crash
-	var crashed atomic.Bool
+	got, least, most := int64(consumed(t, n, "x")), l.acknowledged.Load(), l.asked.Load()+more
+	if got < least || got > most {
+		t.Fatalf("%d are counted, want %d to %d", got, least, most)
+	}
+}
+
+// onto opens stores on an engine.
+func onto(e storage.Engine) func(string, storage.Options) (*storage.Store, error) {
+	return func(string, storage.Options) (*storage.Store, error) { return storage.New(e) }
+}
+
+// crashUnderLoad consumes from several goroutines, takes the disk away in the
+// middle of that, and ends the node that lost it.
+func crashUnderLoad(t *testing.T, n *Node, disk *storage.Memory, rng *rand.Rand, l *ledger) *storage.Memory {
+	t.Helper()
+	var now atomic.Int64 // acknowledged in this round
 	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() {
-			for range 40 {
-				asked.Add(3)
-				if !consume(t, n, "x", 3) {
-					continue
-				}
-				if !crashed.Load() {
-					before.Add(3)
+			for range 60 {
+				l.asked.Add(3)
+				status, _ := call[wire.Decision](t, http.MethodPost, n.HTTPAddr(), "/v1/agents/x/consume", map[string]int{"tokens": 3})
+				if status == http.StatusOK {
+					now.Add(3)
 				}
 			}
 		})
 	}
-	calls := int64(rng.IntN(200) + 30)
-	eventually(t, "enough was acknowledged", func() bool { return before.Load() >= calls })
-	crashed.Store(true)
-	known := before.Load() // read before the clone, so that all of it must be in the clone
-	clone := disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rng})
-	acknowledged.Add(known)
+	enough := int64(rng.IntN(300) + 30)
+	eventually(t, "enough was acknowledged", func() bool { return now.Load() >= enough })
+	l.acknowledged.Add(now.Load()) // read before the crash: all of it must survive
+	left := disk.Crash(func(unsynced int) int { return rng.IntN(unsynced + 1) })
 	wg.Wait()
-	closeNode(t, n)
-	return clone
+	_ = n.Close(context.Background()) // it cannot flush any more
+	return left
 }
 
 func TestANodeWithAFullDiskAnswersAndSaysSo(t *testing.T) {
@@ -127,45 +136,49 @@ func TestANodeWithAFullDiskAnswersAndSaysSo(t *testing.T) {
 	n.store.SetFull(false) // for the last flush
 }
 
-// slowDisk delays every fsync.
-func slowDisk(by time.Duration) errorfs.Injector {
-	return errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncData {
-			<-time.After(by)
-		}
-		return nil
-	})
-}
-
 func TestASlowDiskDelaysNoAnswer(t *testing.T) {
 	t.Parallel()
+	disk := storage.NewMemory()
 	o := peered(t, "a")
-	o.tuning.fs = errorfs.Wrap(vfs.NewMem(), slowDisk(300*time.Millisecond))
-	o.tuning.slowFlush = 50 * time.Millisecond
+	o.tuning.openStore = onto(disk)
+	o.tuning.slowFlush = 20 * time.Millisecond
 	n := open(t, o)
 	waitReady(t, n)
 	consume(t, n, "x", 1)
+	settle(t, n)
+	slow := make(chan struct{})
+	disk.Inject(func(op storage.Op) error {
+		if op.Kind == storage.OpApply {
+			<-slow
+		}
+		return nil
+	})
+	consume(t, n, "x", 1)
 	eventually(t, "the slow flush shows", func() bool { return n.health.isDegraded(reasonSlow) })
-	began := time.Now()
-	for range 10 {
+	for range 10 { // of a bucket that is in memory
 		consume(t, n, "x", 1)
 	}
-	if took := time.Since(began); took > 250*time.Millisecond {
-		t.Errorf("10 calls took %v beside a slow disk", took)
-	}
+	close(slow)
+	disk.Inject(nil)
+	eventually(t, "the disk is fast again", func() bool { return !n.health.isDegraded(reasonSlow) })
 }
 
 func TestAStoreThatFailsEndsTheNode(t *testing.T) {
 	t.Parallel()
-	broken := &errorfs.Toggle{Injector: errorfs.ErrInjected.If(errorfs.Writes)}
+	disk := storage.NewMemory()
 	o := peered(t, "a")
-	o.tuning.fs = errorfs.Wrap(vfs.NewMem(), broken)
+	o.tuning.openStore = onto(disk)
 	n, err := Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	waitReady(t, n)
-	broken.On()
+	disk.Inject(func(op storage.Op) error {
+		if op.Kind == storage.OpApply {
+			return errors.New("bad sector")
+		}
+		return nil
+	})
 	consume(t, n, "x", 1)
 	select {
 	case <-n.Done():

@@ -72,7 +72,7 @@ func (n *Node) openStore() error {
 
 func (n *Node) storeHooks() storage.Options {
 	return storage.Options{
-		Logger: n.log, CacheBytes: n.options.CacheBytes, FS: n.options.tuning.fs, OnDiskFull: n.onDiskFull,
+		Logger: n.log, CacheBytes: n.options.CacheBytes, OnDiskFull: n.onDiskFull,
 		OnFatal: func(err error) {
 			select {
 			case n.fatal <- err:

@@ -3,8 +3,6 @@ package node
 import (
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"github.com/openclaw/clawd/storage"
 )
 
@@ -21,8 +19,10 @@ type tuning struct {
 	releaseAfter    time.Duration
 	slowFlush       time.Duration // a flush longer than this degrades
 	disk            storage.DiskLimits
-	fs              vfs.FS // of the store; nil = the operating system's
-	gapStorm        int    // gaps within a minute that call for an audit
+	gapStorm        int // gaps within a minute that call for an audit
+
+	// openStore opens the store in a directory.
+	openStore func(dir string, o storage.Options) (*storage.Store, error)
 }
 
 func (t tuning) withDefaults() tuning {
@@ -37,5 +37,8 @@ func (t tuning) withDefaults() tuning {
 	orDefault(&t.releaseAfter, 10*time.Second)
 	orDefault(&t.slowFlush, time.Second)
 	orDefault(&t.gapStorm, 100)
+	if t.openStore == nil {
+		t.openStore = storage.OpenPebble
+	}
 	return t
 }
