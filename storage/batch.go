@@ -117,7 +117,6 @@ func (b *Batch) DeleteIndexRange(origin crdt.Origin) {
 	// The end is exclusive, and one byte longer than any key of the origin.
 	b.index = binary.AppendUvarint(b.index, uint64(indexKeyLen+1))
 	b.index = after(appendIndexKey(b.index, origin, math.MaxUint64))
-	b.lowest = 0 // what follows may be about one of these
 }
 
 // PutVector writes what is known of origin.

@@ -231,6 +231,38 @@ func TestUnsyncedCommitsOnABrokenLog(t *testing.T) {
 	_ = s.Close()
 }
 
+// A new log that cannot be made, or made to last, would end the process: Pebble
+// panics with its mutex released, and unlocks it again on the way out.
+func TestLogThatCannotBeMade(t *testing.T) {
+	isLog := func(op errorfs.Op) bool { return strings.HasSuffix(op.Path, ".log") }
+	for name, match := range map[string]func(errorfs.Op) bool{
+		"create":   func(op errorfs.Op) bool { return isLog(op) && kinds(errorfs.OpCreate, errorfs.OpReuseForWrite)(op) },
+		"name":     func(op errorfs.Op) bool { return op.Path == testDir && op.Kind == errorfs.OpFileSync },
+		"look at":  func(op errorfs.Op) bool { return isLog(op) && op.Kind == errorfs.OpFileStat },
+		"allocate": func(op errorfs.Op) bool { return isLog(op) && op.Kind == errorfs.OpFilePreallocate },
+	} {
+		t.Run(name, func(t *testing.T) {
+			disk := vfs.NewCrashableMem()
+			fault := &strike{err: errBoom, times: 1 << 40, match: match}
+			s := mustOpen(t, smallOptions(errorfs.Wrap(disk, fault)))
+			w := newWorkload(t, 9)
+			for range 20 {
+				if err := w.step(t, s); err != nil {
+					t.Fatal(err)
+				}
+			}
+			fault.from.Store(1)
+			if !workUntilFailed(t, w, s) && fault.hit.Load() > 0 {
+				t.Error("the fault was not noticed")
+			}
+			_ = s.Close()
+			after := mustOpen(t, smallOptions(crashClone(disk, 0, 1)))
+			w.check(t, after)
+			mustClose(t, after)
+		})
+	}
+}
+
 // A full disk: the ballast goes, the write is tried again, and no commit notices.
 func TestBallastSavesAFullDisk(t *testing.T) {
 	disk := vfs.NewCrashableMem()
