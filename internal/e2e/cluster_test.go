@@ -96,8 +96,11 @@ func TestTheShareOfAMemberThatIsGoneIsReleased(t *testing.T) {
 		{"killed", func(t *testing.T, gone, _ *fleet.Node) { must(t, gone.Kill()) }, 40 * time.Second},
 		{"killed and forgotten", func(t *testing.T, gone, survivor *fleet.Node) {
 			must(t, gone.Kill())
-			_, err := survivor.Client.Cluster.Forget(t.Context(), gone.Name)
-			must(t, err)
+			// A member that answers is not forgotten, and its death takes a moment to be noticed.
+			must(t, fleet.Until(within(t, patience), func(ctx context.Context) error {
+				_, err := survivor.Client.Cluster.Forget(ctx, gone.Name)
+				return err
+			}))
 		}, 20 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {

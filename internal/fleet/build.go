@@ -11,8 +11,12 @@ import (
 
 // Binary builds clawd as it is released, static, once per process, and returns
 // its path. The file is a temporary one, so that a `make build` meanwhile does not
-// change what is tested; see RemoveBinary.
+// change what is tested; see RemoveBinary. CLAWD_TEST_BINARY names another binary
+// to test instead.
 var Binary = sync.OnceValues(func() (string, error) {
+	if given := os.Getenv(givenBinary); given != "" {
+		return filepath.Abs(given)
+	}
 	mod, err := exec.Command("go", "env", "GOMOD").Output()
 	if err != nil {
 		return "", fmt.Errorf("find the source tree: %w", err)
@@ -31,8 +35,13 @@ var Binary = sync.OnceValues(func() (string, error) {
 	return bin, nil
 })
 
+const givenBinary = "CLAWD_TEST_BINARY"
+
 // RemoveBinary removes what Binary built, if it did.
 func RemoveBinary() {
+	if os.Getenv(givenBinary) != "" {
+		return
+	}
 	if bin, err := Binary(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(bin))
 	}
