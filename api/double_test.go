@@ -74,6 +74,7 @@ func thousandAnHour() wire.Policy {
 
 // bucket finds the policy of a check and how much of it is gone.
 func (d *double) bucket(c api.Check) (p wire.Policy, name, key string) {
+	c.Agent = strings.Clone(c.Agent) // it may be the connection's buffer
 	if c.Inline.Given {
 		in := c.Inline.Policy
 		p = wire.Policy{Capacity: in.Capacity, RefillRate: in.RefillRate, IntervalSeconds: in.IntervalSeconds}
