@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"go.uber.org/goleak"
 
 	"github.com/openclaw/clawd/crdt"
 )
@@ -273,4 +274,25 @@ func TestMetricsWithoutFiles(t *testing.T) {
 	if m := mustNew(t, NewMemory()).Metrics(); m != (Metrics{}) {
 		t.Errorf("metrics of memory: %+v", m)
 	}
+}
+
+func TestCloseLeavesNoGoroutine(t *testing.T) {
+	ignore := goleak.IgnoreCurrent()
+	s, err := OpenPebble(t.TempDir(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorkload(t, 15)
+	for range 5 {
+		if err := w.step(t, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	view, err := s.View()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, view)
+	mustClose(t, s)
+	goleak.VerifyNone(t, ignore)
 }

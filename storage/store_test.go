@@ -160,8 +160,13 @@ func TestIndexWalk(t *testing.T) {
 			limit int
 			want  []string
 		}{
-			{0, 9, all}, {1, 9, all[1:]}, {254, 9, all[1:]}, {255, 9, all[2:]},
-			{0, 2, all[:2]}, {math.MaxUint64 - 1, 9, all[3:]}, {math.MaxUint64, 9, nil},
+			{0, 9, all},
+			{1, 9, all[1:]},
+			{254, 9, all[1:]},
+			{255, 9, all[2:]},
+			{0, 2, all[:2]},
+			{math.MaxUint64 - 1, 9, all[3:]},
+			{math.MaxUint64, 9, nil},
 		} {
 			if got := walk(7, c.from, c.limit); !slices.Equal(got, c.want) {
 				t.Errorf("from %d, at most %d: %v, want %v", c.from, c.limit, got, c.want)
