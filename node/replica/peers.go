@@ -70,6 +70,16 @@ func (r *Replica) peerOf(node crdt.NodeID, name string, now Instant) *peer {
 	return p
 }
 
+// peerFromDisk makes the peer of a run that an earlier run of this node knew.
+// It was not heard since, and counts for the majority by when its own clock
+// last said that it was there.
+func (r *Replica) peerFromDisk(run crdt.Run, now Instant) {
+	p := r.peerOf(run.Node, run.Name, now)
+	p.facts.Heard.Store(0)
+	p.failedAt = now.Mono
+	p.lastAlive = max(p.lastAlive, min(r.recv.Vector(run.Origin).Stable, now.Wall))
+}
+
 // SetPeers takes the membership protocol's present list. A peer that is not on
 // it any more counts as failed.
 func (r *Replica) SetPeers(now Instant, list []PeerStatus) {
@@ -124,7 +134,7 @@ func (r *Replica) Tick(now Instant) {
 	}
 	if r.majority(now) {
 		for _, p := range r.peers {
-			due := p.state == PeerFailed && now.Mono-p.failedAt >= r.opts.ReleaseAfter.Nanoseconds()
+			due := (p.state == PeerFailed || p.state == PeerUnknown) && now.Mono-p.failedAt >= r.opts.ReleaseAfter.Nanoseconds()
 			if due && p.facts.Released.Load() == held {
 				p.facts.Release(now.Mono)
 				r.counters.releases.Add(1)
