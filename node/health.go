@@ -87,7 +87,11 @@ func (h *health) advance(to phase) bool {
 	case phaseDraining:
 		close(h.draining)
 	}
-	h.log.Info("node is "+to.String(), "degraded", h.reasonsLocked())
+	var why []any
+	if reasons := h.reasonsLocked(); reasons != "" {
+		why = []any{"degraded", reasons}
+	}
+	h.log.Info("node is "+to.String(), why...)
 	return true
 }
 

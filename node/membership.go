@@ -341,7 +341,9 @@ var gossipLevels = []struct {
 }{
 	{"[DEBUG]", slog.LevelDebug},
 	{"[INFO]", slog.LevelDebug},
-	{"[WARN]", slog.LevelInfo},
-	{"[ERR]", slog.LevelWarn},
-	{"[ERROR]", slog.LevelWarn},
+	// What these say matters to an operator shows as a member's state or as a
+	// degraded reason; their own words are for whoever looks closer.
+	{"[WARN]", slog.LevelDebug},
+	{"[ERR]", slog.LevelInfo},
+	{"[ERROR]", slog.LevelInfo},
 }
