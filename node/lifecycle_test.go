@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,18 +14,18 @@ func TestTheFirstTaskThatFailsStopsTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGroup(t.Context())
 		cause := errors.New("broken")
-		ended := 0
+		var ended atomic.Int32
 		for range 3 {
 			g.Go("waits", func(ctx context.Context) error {
 				<-ctx.Done()
-				ended++
+				ended.Add(1)
 				return ctx.Err()
 			})
 		}
 		g.Go("fails", func(context.Context) error { return cause })
 		synctest.Wait()
-		if err := g.Stop(); !errors.Is(err, cause) || ended != 3 {
-			t.Errorf("stop: %v after %d tasks ended", err, ended)
+		if err := g.Stop(); !errors.Is(err, cause) || ended.Load() != 3 {
+			t.Errorf("stop: %v after %d tasks ended", err, ended.Load())
 		}
 	})
 }
