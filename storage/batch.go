@@ -28,7 +28,7 @@ type Batch struct {
 	// moves each entry from an old seq to a new one.
 	unindex []byte // deletions that no earlier put of this batch can be about
 	index   []byte // the rest, in order
-	lowest  uint64 // least seq in index; meaningful unless that is empty
+	lowest  uint64 // no put in index has a lower seq; meaningless while that is empty
 }
 
 // NewBatch returns an empty batch. The zero value is one too.
