@@ -64,7 +64,7 @@ func memberOf(info *replica.MemberInfo, seen map[crdt.NodeID]member) wire.Member
 		LagRows: int64(min(info.Lag, 1<<53)),
 	}
 	if s, ok := seen[info.Node]; ok {
-		m.HTTPAddr, m.PeerAddr, m.GossipAddr = s.http, s.peer, s.gossip
+		m.HTTPAddr, m.PeerAddr, m.GossipAddr, m.Version = s.http, s.peer, s.gossip, s.version
 		m.State = presenceState(s)
 	}
 	if info.Gone != "" {
@@ -99,6 +99,9 @@ func (p public) Leave(ctx context.Context) error {
 	}
 	wait, err := p.n.replica.Leave(p.n.now())
 	if err := p.n.durably(ctx, wait, err); err != nil {
+		return err
+	}
+	if err := markForgotten(p.n.options.DataDir); err != nil {
 		return err
 	}
 	p.n.log.Info("leaving the cluster for good")

@@ -24,11 +24,10 @@ func (p public) Consume(ctx context.Context, c api.Check) (api.Decision, error) 
 	if err := n.started(); err != nil {
 		return api.Decision{}, err
 	}
-	var limit ratelimit.Limit
 	q := replica.Request{Tenant: c.Tenant, Agent: c.Agent, Tokens: micro(c.Tokens)}
 	if c.Inline.Given {
-		var err error
-		if limit, err = inlineLimit(c.Inline.Policy); err != nil {
+		limit, err := inlineLimit(c.Inline.Policy)
+		if err != nil {
 			return api.Decision{}, err
 		}
 		q.Inline = &limit

@@ -43,6 +43,7 @@ type member struct {
 	http     string
 	peer     string
 	gossip   string
+	version  string
 }
 
 // membership finds the other nodes. It knows who is there and where; it
@@ -228,7 +229,7 @@ func (m *membership) describe(s serf.Member) (member, error) {
 		return member{}, err
 	}
 	o := member{
-		node: t.node, name: s.Name, run: t.run, phase: t.phase, http: t.http, peer: t.peer,
+		node: t.node, name: s.Name, run: t.run, phase: t.phase, http: t.http, peer: t.peer, version: t.version,
 		gossip:   net.JoinHostPort(s.Addr.String(), strconv.Itoa(int(s.Port))),
 		presence: presenceFailed,
 	}

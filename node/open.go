@@ -189,6 +189,7 @@ func (n *Node) openGossip(s *sockets) (err error) {
 		tags: tags{
 			cluster: clusterHash(n.options.Cluster), node: n.id.node, run: n.id.run,
 			phase: phaseJoining.String(), http: n.advertise.http, peer: n.advertise.peer,
+			version: n.options.Version,
 		},
 	})
 	if err != nil {

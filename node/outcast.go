@@ -9,9 +9,9 @@ import (
 	"github.com/openclaw/clawd/api"
 )
 
-// ErrForgotten: the cluster was told that this node is lost for good and no
+// ErrForgotten: the cluster was told that this node is gone for good, and no
 // longer keeps what it would need to come back.
-var ErrForgotten = errors.New("the cluster has forgotten this node; its data are set aside at the next start, and it joins as a new one")
+var ErrForgotten = errors.New("this node has left the cluster for good or was forgotten; its data are set aside at the next start, and it joins as a new one")
 
 // castOut handles the word of a peer that this node does not belong. A node
 // that was forgotten stops: nobody keeps for it any longer what it misses, so
@@ -21,11 +21,11 @@ func (n *Node) castOut(err error) {
 		n.health.degrade(reasonOutcast, fmt.Sprintf("a peer refuses this node's pages: %v", err))
 		return
 	}
-	if markErr := os.WriteFile(forgottenMark(n.options.DataDir), nil, 0o600); markErr != nil {
-		err = errors.Join(err, markErr)
-	}
-	n.group.fail(fmt.Errorf("%w: %w", ErrForgotten, err))
+	n.group.fail(fmt.Errorf("%w: %w", ErrForgotten, errors.Join(err, markForgotten(n.options.DataDir))))
 }
+
+// markForgotten remembers that the data directory must not be used again.
+func markForgotten(dataDir string) error { return os.WriteFile(forgottenMark(dataDir), nil, 0o600) }
 
 func forgottenMark(dataDir string) string { return filepath.Join(dataDir, "forgotten") }
 
@@ -43,6 +43,6 @@ func setForgottenAside(o Options) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	o.Logger.Warn("the cluster has forgotten this node; it starts as a new one", "old_data", aside)
+	o.Logger.Warn("this node was forgotten or had left for good; it starts as a new one", "old_data", aside)
 	return os.Remove(mark)
 }

@@ -15,14 +15,20 @@ import (
 )
 
 // gapRest is the least time between two pulls that gaps have caused: a burst
-// of gaps after a lost push is repaired by one pull.
-const gapRest = 50 * time.Millisecond
+// of gaps after a lost push is repaired by one pull. It doubles, up to
+// PullInterval, while pulls do not help: a peer whose disk is full pushes what
+// it cannot hand out yet.
+const (
+	gapRest  = 50 * time.Millisecond
+	gapQuiet = time.Second // without a gap for so long, the last pull has helped
+)
 
 // pullLoop asks one random peer after the other for what this node lacks, and
 // a peer whose page did not fit at once.
 func (n *Node) pullLoop(ctx context.Context) error {
 	ticker := time.NewTicker(n.options.PullInterval)
 	defer ticker.Stop()
+	pause, last := gapRest, int64(0)
 	for {
 		select {
 		case <-ctx.Done():
@@ -30,12 +36,21 @@ func (n *Node) pullLoop(ctx context.Context) error {
 		case <-ticker.C:
 			n.pullRandom(ctx)
 		case <-n.gaps.wake:
-			for _, id := range n.gaps.take() {
-				if m, ok := n.peers.find(id); ok {
-					n.logPull(m, n.pull(ctx, m))
-				}
+			n.pullGaps(ctx)
+			now := n.now().Mono
+			if pause = min(2*pause, n.options.PullInterval); now-last > gapQuiet.Nanoseconds() {
+				pause = gapRest
 			}
-			rest(ctx, gapRest)
+			last = now
+			rest(ctx, pause)
+		}
+	}
+}
+
+func (n *Node) pullGaps(ctx context.Context) {
+	for _, id := range n.gaps.take() {
+		if m, ok := n.peers.find(id); ok {
+			n.logPull(m, n.pull(ctx, m))
 		}
 	}
 }

@@ -298,3 +298,32 @@ func TestRunEndsWithItsContext(t *testing.T) {
 		t.Fatal("Run did not return")
 	}
 }
+
+func TestANodeThatLeavesForGoodIsNoMemberAnyMore(t *testing.T) {
+	t.Parallel()
+	a := open(t, peered(t, "a"))
+	o := peered(t, "b", a)
+	o.Version = "v1.2.3"
+	b := open(t, o)
+	waitReady(t, a, b)
+	meet(t, a, b)
+	if v := peerNamed(t, a, "b").version; v != "v1.2.3" {
+		t.Errorf("a knows version %q of b", v)
+	}
+	old := b.ID()
+	if status, _ := call[wire.LeaveResponse](t, http.MethodPost, b.HTTPAddr(), "/v1/cluster/leave", nil); status/100 != 2 {
+		t.Fatalf("leave answered %d", status)
+	}
+	select {
+	case <-b.Done():
+	case <-time.After(patience):
+		t.Fatal("a node that leaves goes on")
+	}
+	closeNode(t, b)
+	eventually(t, "a knows that b left for good", func() bool { return memberNamed(t, a, "b").Gone == "left" })
+	b = open(t, o)
+	waitReady(t, b)
+	if b.ID() == old {
+		t.Error("a node that had left for good came back as itself")
+	}
+}

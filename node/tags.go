@@ -28,6 +28,7 @@ const (
 	tagPhase    = "s" // joining, syncing, ready, leaving
 	tagHTTP     = "h" // host:port
 	tagPeer     = "p" // host:port
+	tagVersion  = "b" // of the build, for operators
 )
 
 var (
@@ -50,7 +51,11 @@ type tags struct {
 	phase   string
 	http    string
 	peer    string
+	version string
 }
+
+// maxVersion is how much of a build's version travels.
+const maxVersion = 32
 
 func (t tags) encode() map[string]string {
 	return map[string]string{
@@ -61,13 +66,14 @@ func (t tags) encode() map[string]string {
 		tagPhase:    t.phase,
 		tagHTTP:     t.http,
 		tagPeer:     t.peer,
+		tagVersion:  t.version[:min(len(t.version), maxVersion)],
 	}
 }
 
 // parseTags reads what another member told. Nothing of it is trusted beyond
 // its form.
 func parseTags(m map[string]string, cluster string) (tags, error) {
-	t := tags{cluster: m[tagCluster], phase: m[tagPhase], http: m[tagHTTP], peer: m[tagPeer]}
+	t := tags{cluster: m[tagCluster], phase: m[tagPhase], http: m[tagHTTP], peer: m[tagPeer], version: m[tagVersion]}
 	if t.cluster != cluster {
 		return tags{}, errForeignMember
 	}
