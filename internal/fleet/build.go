@@ -11,7 +11,7 @@ import (
 
 // Binary builds clawd as it is released, static, once per process, and returns
 // its path. The file is a temporary one, so that a `make build` meanwhile does not
-// change what is tested; see RemoveBinary. CLAWD_TEST_BINARY names another binary
+// change what is tested; see RemoveBinary. TEST_CLAWD_BINARY names another binary
 // to test instead.
 var Binary = sync.OnceValues(func() (string, error) {
 	if given := os.Getenv(givenBinary); given != "" {
@@ -35,7 +35,7 @@ var Binary = sync.OnceValues(func() (string, error) {
 	return bin, nil
 })
 
-const givenBinary = "CLAWD_TEST_BINARY"
+const givenBinary = "TEST_CLAWD_BINARY"
 
 // RemoveBinary removes what Binary built, if it did.
 func RemoveBinary() {

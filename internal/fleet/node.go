@@ -26,6 +26,7 @@ type Node struct {
 	at    place
 	http  *http.Client
 	flags []string
+	data  string // DataDir, if elsewhere
 
 	mu      sync.Mutex
 	process *proc.Process
@@ -34,7 +35,15 @@ type Node struct {
 }
 
 // DataDir is the node's --data-dir.
-func (n *Node) DataDir() string { return filepath.Join(n.Dir, "data") }
+func (n *Node) DataDir() string {
+	if n.data != "" {
+		return n.data
+	}
+	return filepath.Join(n.Dir, "data")
+}
+
+// SetDataDir puts the data elsewhere, before the first start.
+func (n *Node) SetDataDir(dir string) { n.data = dir }
 
 // Start starts the process and waits until it is ready.
 func (n *Node) Start(ctx context.Context) error {

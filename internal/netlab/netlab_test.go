@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -282,6 +283,22 @@ func TestTCPSurvivesABadWire(t *testing.T) {
 	}
 	if tr := w.Traffic(); tr.Lost == 0 || tr.Corrupted == 0 || tr.Duplicated == 0 || tr.Reordered == 0 {
 		t.Errorf("the wire did not misbehave: %+v", tr)
+	}
+}
+
+func TestADiskIsFullWhenItIsFull(t *testing.T) {
+	d, err := NewDisk(1 << 20)
+	must(t, err)
+	file := filepath.Join(d.Path(), "file")
+	must(t, os.WriteFile(file, make([]byte, 512<<10), 0o600))
+	if err := os.WriteFile(filepath.Join(d.Path(), "more"), make([]byte, 600<<10), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("600 KiB beside 512 KiB on 1 MiB: %v", err)
+	}
+	// Other processes see it, too.
+	must(t, exec.Command("rm", file).Run())
+	must(t, d.Close())
+	if _, err := os.Stat(file); err == nil {
+		t.Error("still there after Close")
 	}
 }
 

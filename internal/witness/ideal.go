@@ -12,10 +12,10 @@ type Limit struct {
 }
 
 // Ideal returns what one central bucket, full at the start, would have admitted
-// of the same arrivals in the order they were sent. Requests no node saw did not
-// arrive. It is written to be obviously right, not to share code with the
-// limiter.
-func (l Limit) Ideal(answers []Answer) int64 {
+// of the same arrivals in the order they were sent; of those, only the ones that
+// every test holds for are summed. Requests no node saw did not arrive. It is
+// written to be obviously right, not to share code with the limiter.
+func (l Limit) Ideal(answers []Answer, tests ...func(Answer) bool) int64 {
 	level, last, admitted := float64(l.Capacity), time.Duration(0), int64(0)
 	for _, a := range answers {
 		if a.Verdict == Refused {
@@ -25,7 +25,9 @@ func (l Limit) Ideal(answers []Answer) int64 {
 		last = a.Sent
 		if cost := float64(a.Tokens); level >= cost {
 			level -= cost
-			admitted += a.Tokens
+			if !slices.ContainsFunc(tests, func(holds func(Answer) bool) bool { return !holds(a) }) {
+				admitted += a.Tokens
+			}
 		}
 	}
 	return admitted
