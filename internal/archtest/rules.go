@@ -36,9 +36,10 @@ var rooms = []room{
 	{pkg: "node/replica", may: []string{"crdt", "ratelimit", "storage", "node/antientropy"}, core: true},
 	{pkg: "node", may: []string{
 		"crdt", "ratelimit", "mlrefill", "rating", "storage", "node/antientropy", "node/replica",
-		"api", "api/wire", "internal/buildinfo",
+		"api", "api/front", "api/wire", "internal/buildinfo",
 	}},
-	{pkg: "api", may: []string{"ratelimit", "rating", "api/wire"}},
+	{pkg: "api", may: []string{"ratelimit", "rating", "api/wire", "api/front"}},
+	{pkg: "api/front", std: true},
 	{pkg: "api/wire", may: []string{"ratelimit"}, std: true},
 	{pkg: "client", may: []string{"api/wire"}, std: true},
 	{pkg: "replay", may: []string{"ratelimit", "mlrefill"}},

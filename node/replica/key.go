@@ -1,37 +1,17 @@
 package replica
 
-import (
-	"bytes"
-	"strings"
-
-	"github.com/openclaw/clawd/crdt"
-	"github.com/openclaw/clawd/storage"
-)
+import "github.com/openclaw/clawd/crdt"
 
 // placement is the part of a cell key that decides its shard: all buckets of
 // an agent share one, so that its inline buckets can be counted under a lock.
 func placement[K string | []byte](key K) K {
-	switch k := any(key).(type) {
-	case []byte:
-		i := bytes.IndexByte(k, 0)
-		if i < 0 {
-			return key
+	names := 0
+	for i := range len(key) {
+		if key[i] == 0 {
+			if names++; names == 2 {
+				return key[:i]
+			}
 		}
-		j := bytes.IndexByte(k[i+1:], 0)
-		if j < 0 {
-			return key
-		}
-		return key[:i+1+j]
-	case string:
-		i := strings.IndexByte(k, 0)
-		if i < 0 {
-			return key
-		}
-		j := strings.IndexByte(k[i+1:], 0)
-		if j < 0 {
-			return key
-		}
-		return key[:i+1+j]
 	}
 	return key
 }
@@ -94,5 +74,3 @@ func (r *Replica) loadMark(c *cell) error {
 	}
 	return nil
 }
-
-var _ storage.Cell
