@@ -42,7 +42,7 @@ var rooms = []room{
 	{pkg: "api/front", std: true},
 	{pkg: "api/wire", may: []string{"ratelimit"}, std: true},
 	{pkg: "client", may: []string{"api/wire"}, std: true},
-	{pkg: "replay", may: []string{"ratelimit", "mlrefill"}},
+	{pkg: "replay", may: []string{"ratelimit", "mlrefill", "internal/trace"}},
 	{pkg: "cmd/clawd", may: []string{"node", "client", "replay", "internal/buildinfo"}},
 }
 
