@@ -134,7 +134,7 @@ func (w *world) noteRow(p *process, run *ledgerRun, e *crdt.Entry) {
 		return
 	}
 	p.pending[k] = amount{}
-	run.rows[k] = append(list, version{e.Row, last.sum.plus(grown)})
+	run.rows[k] = append(list, version{row: e.Row, sum: last.sum.plus(grown)})
 	p.know.learn(p.run, k, len(run.rows[k]))
 }
 

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"github.com/openclaw/clawd/crdt"
 )
 
@@ -10,6 +12,9 @@ type amount struct{ consumed, refunded uint64 }
 func (a amount) plus(b amount) amount {
 	return amount{a.consumed + b.consumed, a.refunded + b.refunded}
 }
+
+// within tells whether nothing of a is more than in b.
+func (a amount) within(b amount) bool { return a.consumed <= b.consumed && a.refunded <= b.refunded }
 
 func (a amount) zero() bool { return a == amount{} }
 
@@ -88,35 +93,42 @@ func (r *ledgerRun) find(key int, row crdt.Row) int {
 
 // knowledge is which version of each run and key a node has been told of: the
 // place of the version, 0 for none.
-type knowledge []uint16
+type knowledge struct {
+	at []uint16
+	// A node that went back to an old backup is lossy: what was collected since
+	// the backup was made it may never learn of, as it had said it has it.
+	lossy bool
+}
 
-func (k knowledge) get(run, key int) int {
+func (k *knowledge) get(run, key int) int {
 	i := run*maxKeys + key
-	if i >= len(k) {
+	if i >= len(k.at) {
 		return 0
 	}
-	return int(k[i])
+	return int(k.at[i])
 }
 
 // learn raises the knowledge; it never falls while a process lives.
 func (k *knowledge) learn(run, key, place int) (news bool) {
 	i := run*maxKeys + key
-	for i >= len(*k) {
-		*k = append(*k, make([]uint16, maxKeys)...)
+	for i >= len(k.at) {
+		k.at = append(k.at, make([]uint16, maxKeys)...)
 	}
-	if place <= int((*k)[i]) {
+	if place <= int(k.at[i]) {
 		return false
 	}
-	(*k)[i] = uint16(place)
+	k.at[i] = uint16(place)
 	return true
 }
 
-func (k knowledge) clone() knowledge { return append(knowledge(nil), k...) }
+func (k *knowledge) clone() knowledge {
+	return knowledge{at: slices.Clone(k.at), lossy: k.lossy}
+}
 
 // sum is what a node with this knowledge must have counted under a key.
-func (l *ledger) sum(k knowledge, key int) (a amount) {
-	for i := range len(k) / maxKeys {
-		if at := k[i*maxKeys+key]; at > 0 {
+func (l *ledger) sum(k *knowledge, key int) (a amount) {
+	for i := range len(k.at) / maxKeys {
+		if at := k.at[i*maxKeys+key]; at > 0 {
 			a = a.plus(l.runs[i].rows[key][at-1].sum)
 		}
 	}

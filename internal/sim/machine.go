@@ -20,7 +20,6 @@ type machine struct {
 	proc   *process // nil while down
 	starts uint64
 	disks  uint64
-	lossy  bool // went back to an old backup: may have missed what was collected since
 }
 
 // disk is what survives a process, and what the ledger says must be on it.
@@ -185,7 +184,6 @@ func (w *world) bootstrap(m *machine) bool {
 			return false
 		}
 		m.disk.know, m.disk.regs, m.disk.empty = d.disk.know.clone(), d.disk.regs.clone(), false
-		m.lossy = d.lossy
 		w.coverage.hit(covBootstrap)
 		w.tell("%s takes over the state of %s", m.name, d.name)
 		return true

@@ -144,7 +144,7 @@ func newConfig(seed uint64, r *rand.Rand) Config {
 	}
 	c.Net = Net{
 		Latency: int64(pick(r, 0, 50, 2000)), Drop: pick(r, 0, 20, 150), Dup: pick(r, 0, 20, 150),
-		Slow: pick(r, 0, 20, 100), SlowMS: int64(pick(r, 5_000, 30_000, 120_000)), Damage: pick(r, 0, 0, 20),
+		Slow: pick(r, 0, 20, 100), SlowMS: min(int64(pick(r, 5_000, 25_000, 600_000)), c.Idle.Milliseconds()/2), Damage: pick(r, 0, 0, 20),
 	}
 	for range c.Machines {
 		c.Clocks = append(c.Clocks, Clock{OffsetMS: int64(r.IntN(4000) - 2000)})

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,8 +30,8 @@ func readPlan(t *testing.T, file string) *Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan := new(Plan)
-	if err := json.Unmarshal(text, plan); err != nil {
+	plan, err := UnmarshalPlan(text)
+	if err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}
 	return plan

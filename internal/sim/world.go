@@ -20,6 +20,7 @@ type world struct {
 	broken   *Violation
 	settling bool // faults are over
 	lost     []crdt.NodeID
+	restored bool
 }
 
 // Result is how a schedule ended.

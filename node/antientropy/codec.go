@@ -22,6 +22,7 @@ const (
 
 const (
 	flagComplete = 1 << iota
+	flagCollected
 )
 
 // Append encodes the page.
@@ -38,6 +39,9 @@ func (p *Page) Append(b []byte) []byte {
 	var flags byte
 	if p.Complete {
 		flags |= flagComplete
+	}
+	if p.Collected {
+		flags |= flagCollected
 	}
 	b = append(b, flags)
 	b = binary.AppendUvarint(b, p.Upto)
@@ -64,7 +68,8 @@ func DecodePage(b []byte) (*Page, error) {
 	p.Run = d.Run()
 	p.Session = d.Uint64()
 	p.FromSeq, p.AfterSeq = d.Uvarint(), d.Uvarint()
-	p.Complete = d.Byte()&flagComplete != 0
+	flags := d.Byte()
+	p.Complete, p.Collected = flags&flagComplete != 0, flags&flagCollected != 0
 	p.Upto, p.Stable = d.Uvarint(), d.Varint()
 	n := d.Count(minEntryBytes)
 	if n > MaxPageEntries {

@@ -44,6 +44,7 @@ func drawPage(t *rapid.T) *Page {
 		}
 		p.Entries = append(p.Entries, e)
 	}
+	p.Collected = rapid.Bool().Draw(t, "collected")
 	if p.Complete = rapid.Bool().Draw(t, "complete"); p.Complete {
 		p.Upto = seq + rapid.Uint64Range(0, 9).Draw(t, "upto")
 		p.Stable = rapid.Int64Range(0, 1<<44).Draw(t, "stable")

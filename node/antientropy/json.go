@@ -42,17 +42,18 @@ func (t *text) UnmarshalJSON(b []byte) error {
 }
 
 type pageJSON struct {
-	Cluster  string      `json:"cluster"`
-	From     crdt.NodeID `json:"from"`
-	Clock    crdt.HLC    `json:"clock"`
-	Run      runJSON     `json:"run"`
-	Session  string      `json:"session"`
-	FromSeq  uint64      `json:"from_seq"`
-	AfterSeq uint64      `json:"after_seq"`
-	Upto     uint64      `json:"upto,omitempty"`
-	Stable   int64       `json:"stable_ms,omitempty"`
-	Complete bool        `json:"complete"`
-	Entries  []entryJSON `json:"entries"`
+	Cluster   string      `json:"cluster"`
+	From      crdt.NodeID `json:"from"`
+	Clock     crdt.HLC    `json:"clock"`
+	Run       runJSON     `json:"run"`
+	Session   string      `json:"session"`
+	FromSeq   uint64      `json:"from_seq"`
+	AfterSeq  uint64      `json:"after_seq"`
+	Upto      uint64      `json:"upto,omitempty"`
+	Stable    int64       `json:"stable_ms,omitempty"`
+	Complete  bool        `json:"complete"`
+	Collected bool        `json:"collected,omitempty"`
+	Entries   []entryJSON `json:"entries"`
 }
 
 type runJSON struct {
@@ -114,7 +115,7 @@ type registerJSON struct {
 // JSON encodes the page.
 func (p *Page) JSON() ([]byte, error) {
 	j := pageJSON{Cluster: p.Cluster, From: p.From, Clock: p.Clock, Run: runToJSON(p.Run), Session: fmt.Sprintf("%016x", p.Session),
-		FromSeq: p.FromSeq, AfterSeq: p.AfterSeq, Upto: p.Upto, Stable: p.Stable, Complete: p.Complete, Entries: []entryJSON{}}
+		FromSeq: p.FromSeq, AfterSeq: p.AfterSeq, Upto: p.Upto, Stable: p.Stable, Complete: p.Complete, Collected: p.Collected, Entries: []entryJSON{}}
 	for i := range p.Entries {
 		e, err := entryToJSON(&p.Entries[i])
 		if err != nil {
@@ -139,7 +140,7 @@ func DecodePageJSON(b []byte) (*Page, error) {
 		return nil, err
 	}
 	p := &Page{Cluster: j.Cluster, From: j.From, Clock: j.Clock, Run: j.Run.run(), Session: session,
-		FromSeq: j.FromSeq, AfterSeq: j.AfterSeq, Upto: j.Upto, Stable: j.Stable, Complete: j.Complete}
+		FromSeq: j.FromSeq, AfterSeq: j.AfterSeq, Upto: j.Upto, Stable: j.Stable, Complete: j.Complete, Collected: j.Collected}
 	for i := range j.Entries {
 		e, err := j.Entries[i].entry()
 		if err != nil {

@@ -71,6 +71,9 @@ type Page struct {
 	Upto     uint64
 	Stable   int64
 	Complete bool
+	// Collected: the origin is a dead run, every member has all of it, and the
+	// sender has dropped it. The receiver may do the same.
+	Collected bool
 
 	Entries []crdt.Entry
 }

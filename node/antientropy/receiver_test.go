@@ -103,8 +103,8 @@ func TestPagerCutsASessionIntoPages(t *testing.T) {
 
 func TestAcksTakeTheLeastOfTheMembers(t *testing.T) {
 	var a Acks
-	a.Record(1, crdt.VersionVector{9: 10})
-	a.Record(2, crdt.VersionVector{9: 7})
+	a.Record(1, crdt.VersionVector{9: 10}, 100)
+	a.Record(2, crdt.VersionVector{9: 7}, 200)
 	if got := a.Min(9, []crdt.NodeID{1, 2}); got != 7 {
 		t.Errorf("min %d, want 7", got)
 	}
@@ -113,5 +113,28 @@ func TestAcksTakeTheLeastOfTheMembers(t *testing.T) {
 	}
 	if got := a.Min(9, nil); got != ^uint64(0) {
 		t.Errorf("min without members %d, want everything", got)
+	}
+}
+
+func TestAcksAgreeWhenAllHaveTheSameSince(t *testing.T) {
+	var a Acks
+	a.Record(1, crdt.VersionVector{9: 7}, 100)
+	a.Record(2, crdt.VersionVector{9: 7}, 200)
+	for _, c := range []struct {
+		seq     uint64
+		since   int64
+		members []crdt.NodeID
+		want    bool
+	}{
+		{7, 100, []crdt.NodeID{1, 2}, true},
+		{7, 101, []crdt.NodeID{1, 2}, false}, // 1 may have been told of more since
+		{6, 100, []crdt.NodeID{1, 2}, false}, // somebody has more than is known here
+		{8, 100, []crdt.NodeID{1, 2}, false},
+		{7, 100, []crdt.NodeID{1, 2, 3}, false},
+		{7, 100, nil, true},
+	} {
+		if got := a.Agree(9, c.seq, c.members, c.since); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
 	}
 }

@@ -71,14 +71,22 @@ func (r *Replica) collectable(now Instant) (stable map[crdt.Origin]int64, due ma
 	return stable, due
 }
 
-// runDue tells whether a sealed run's rows may go: it has been silent for the
-// idle time, and every member has acknowledged all of it.
+// runDue tells whether a sealed run's rows may go. They go without tombstones,
+// so no version of them may arrive any more that is not known here: the run has
+// been silent for the idle time, in which all messages under way have arrived,
+// and since then every member has said that it has just as much of it as this
+// one, and nothing beyond. One member that collected the run settles it for all.
+// After ForgetAfter nobody is waited for.
 func (r *Replica) runDue(now Instant, run crdt.Run, members []crdt.NodeID) bool {
-	if now.Wall < run.SealedAt+r.opts.Idle.Milliseconds() {
+	o, quiet := run.Origin, run.SealedAt+r.opts.Idle.Milliseconds()
+	switch {
+	case now.Wall < quiet:
 		return false
+	case r.collected[o], r.released[o], now.Wall >= run.SealedAt+r.opts.ForgetAfter.Milliseconds():
+		return true
 	}
-	final := max(run.Final, r.recv.Vector(run.Origin).Seq)
-	return r.collected[run.Origin] || r.durableVV[run.Origin] >= run.Final && r.acks.Min(run.Origin, members) >= final
+	have := r.recv.Vector(o).Seq
+	return have >= run.Final && r.durableVV[o] == have && r.ragged[o] == 0 && r.acks.Agree(o, have, members, quiet)
 }
 
 func (r *Replica) sweepKeys(budget int) ([]string, error) {
@@ -189,6 +197,8 @@ func (r *Replica) retire(now Instant, runs map[crdt.Origin]bool) error {
 		r.merge.Lock()
 		if !r.collected[o] {
 			r.collected[o] = true
+			delete(r.released, o)
+			delete(r.ragged, o)
 			r.retired = append(r.retired, o)
 		}
 		r.merge.Unlock()
@@ -266,7 +276,7 @@ func (r *Replica) takeRetired(f *Flush, now Instant) {
 	r.retired = nil
 	for _, o := range sortedKeys(r.runs) {
 		run := r.runs[o]
-		if r.collected[o] && now.Wall > run.SealedAt+r.opts.ForgetAfter.Milliseconds() {
+		if r.collected[o] && now.Wall > run.SealedAt+2*r.opts.ForgetAfter.Milliseconds() {
 			f.Batch.DeleteRun(o)
 			f.Batch.DeleteCollected(o)
 			delete(r.runs, o)

@@ -32,7 +32,7 @@ func (r *Replica) MergePulled(now Instant, p *antientropy.Page) error {
 func (r *Replica) Ack(now Instant) antientropy.Ack {
 	r.merge.Lock()
 	defer r.merge.Unlock()
-	return antientropy.Ack{From: r.self, Clock: r.clock.Now(now.Wall), Durable: r.headerVector(r.durableVV)}
+	return antientropy.Ack{From: r.self, Clock: r.clock.Now(now.Wall), Durable: r.acknowledged()}
 }
 
 // NoteAck takes what a peer told of itself.
@@ -43,7 +43,7 @@ func (r *Replica) NoteAck(now Instant, a *antientropy.Ack) {
 	if p := r.peers[a.From]; p != nil {
 		p.skew = a.Clock.WallMS() - now.Wall
 	}
-	r.acks.Record(a.From, a.Durable)
+	r.acks.Record(a.From, a.Durable, now.Wall)
 }
 
 // headerVector leaves the origins out that are sealed and collected here.
@@ -55,6 +55,28 @@ func (r *Replica) headerVector(vv crdt.VersionVector) crdt.VersionVector {
 		}
 	}
 	return out
+}
+
+// acknowledged is the durable vector without the origins of which there are
+// rows beyond it here: nobody may drop a run while one of its rows is known to
+// some members only.
+func (r *Replica) acknowledged() crdt.VersionVector {
+	out := r.headerVector(r.durableVV)
+	for o := range r.ragged {
+		delete(out, o)
+	}
+	return out
+}
+
+// noteRagged remembers that rows beyond the vector of an origin are here: only
+// the first pages of a session came. What follows them makes it whole.
+func (r *Replica) noteRagged(o crdt.Origin, last uint64) {
+	have := r.recv.Vector(o).Seq
+	if last = max(last, r.ragged[o]); last > have {
+		r.ragged[o] = last
+	} else {
+		delete(r.ragged, o)
+	}
 }
 
 // mergePage joins a page, whole or not at all.
@@ -79,6 +101,10 @@ func (r *Replica) mergePage(now Instant, p *antientropy.Page) error {
 	if r.collected[p.Run.Origin] {
 		return nil // its rows were collected everywhere; nothing moves
 	}
+	if p.Collected {
+		r.released[p.Run.Origin] = r.runs[p.Run.Origin].Sealed()
+		return nil
+	}
 	if err := r.recv.Admit(p); err != nil {
 		return err
 	}
@@ -89,11 +115,13 @@ func (r *Replica) mergePage(now Instant, p *antientropy.Page) error {
 		}
 	}
 	before := r.recv.Vector(p.Run.Origin)
-	if r.recv.Done(p) {
+	news := r.recv.Done(p)
+	r.noteRagged(p.Run.Origin, p.LastSeq())
+	if news {
 		r.noteVector(p.Run.Origin, before, r.recv.Vector(p.Run.Origin))
-		r.heard(src, now)
-	} else if p.Complete && p.From == p.Run.Node {
-		r.heard(src, now)
+	}
+	if direct := p.From == p.Run.Node; news || p.Complete && direct {
+		r.heard(src, now, direct)
 	}
 	r.counters.pages.Add(1)
 	return nil
@@ -129,14 +157,15 @@ func (r *Replica) sourceOf(p *antientropy.Page, now Instant) source {
 }
 
 // heard notes that everything the peer consumed up to now is known: agents it
-// said nothing about were not used there.
-func (r *Replica) heard(s source, now Instant) {
+// said nothing about were not used there. What a relay has of it is news as
+// well, but no sign that the peer can be reached: its share stays released.
+func (r *Replica) heard(s source, now Instant, direct bool) {
 	if s.peer == nil {
 		return
 	}
 	s.peer.facts.Heard.Store(now.Mono)
 	s.peer.lastHeard = now.Wall
-	if s.peer.state != PeerLeft {
+	if direct && s.peer.state != PeerLeft {
 		s.peer.facts.Hold()
 	}
 	r.restView(now)

@@ -38,6 +38,8 @@ func newReplica(o Options, now Instant) *Replica {
 		savedStable:  make(map[crdt.Origin]int64),
 		durableVV:    make(crdt.VersionVector),
 		collected:    make(map[crdt.Origin]bool),
+		released:     make(map[crdt.Origin]bool),
+		ragged:       make(map[crdt.Origin]uint64),
 		peers:        make(map[crdt.NodeID]*peer),
 		member:       memberState{left: make(map[crdt.NodeID]bool), forgotten: make(map[crdt.NodeID]bool)},
 		want:         make(chan struct{}, 1),
@@ -93,10 +95,21 @@ func (r *Replica) loadRuns(now Instant) error {
 	r.learnRun(crdt.Run{Origin: r.run, Node: r.self, Name: r.opts.Name, Started: started})
 	for _, o := range sortedKeys(r.runs) {
 		if run := r.runs[o]; run.Node != r.self {
-			r.peerOf(run.Node, run.Name, now)
+			r.peerFromDisk(run, now)
+		}
+		if err := r.loadRagged(o); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// loadRagged looks for rows of a run beyond its vector.
+func (r *Replica) loadRagged(o crdt.Origin) error {
+	return r.store.Index(o, r.recv.Vector(o).Seq, func(seq uint64, _ crdt.Kind, _ string) bool {
+		r.ragged[o] = seq
+		return true
+	})
 }
 
 // loadRegisters reads the registers that are followed in memory: policies,

@@ -16,7 +16,7 @@ func (r *Replica) PullRequest(now Instant) *antientropy.Pull {
 	defer r.merge.Unlock()
 	return &antientropy.Pull{
 		Cluster: r.opts.Cluster, Run: r.runs[r.run], Clock: r.clock.Now(now.Wall),
-		Have: r.headerVector(r.recv.Version()), Durable: r.headerVector(r.durableVV),
+		Have: r.headerVector(r.recv.Version()), Durable: r.acknowledged(),
 	}
 }
 
@@ -35,8 +35,12 @@ func (r *Replica) AnswerPull(now Instant, q *antientropy.Pull, emit func(*antien
 	r.learnRun(q.Run)
 	runs := maps.Clone(r.runs)
 	collected := maps.Clone(r.collected)
+	ragged := maps.Clone(r.ragged)
 	r.merge.Unlock()
 
+	if err := r.tellCollected(now, q, runs, collected, emit); err != nil {
+		return err
+	}
 	view, err := r.synced.acquire(r.store)
 	if err != nil {
 		return err
@@ -45,6 +49,9 @@ func (r *Replica) AnswerPull(now Instant, q *antientropy.Pull, emit func(*antien
 	vectors, err := view.Vectors()
 	if err != nil {
 		return err
+	}
+	for o := range ragged {
+		vectors[o] = vectors[o] // rows of which no session was whole yet have no vector
 	}
 	for _, o := range sortedKeys(vectors) {
 		run, known := runs[o]
@@ -60,6 +67,26 @@ func (r *Replica) AnswerPull(now Instant, q *antientropy.Pull, emit func(*antien
 			continue // the asking replica knows more
 		}
 		if err := r.scanOrigin(view, head, v, emit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tellCollected tells the asking replica which of the runs it still has were
+// collected here: as they are not in the vectors any more, it would wait for
+// this node to acknowledge them.
+func (r *Replica) tellCollected(now Instant, q *antientropy.Pull, runs map[crdt.Origin]crdt.Run, collected map[crdt.Origin]bool, emit func(*antientropy.Page) error) error {
+	for _, o := range sortedKeys(q.Have) {
+		run, known := runs[o]
+		if !known || !collected[o] || o == q.Run.Origin {
+			continue
+		}
+		err := emit(&antientropy.Page{
+			Cluster: r.opts.Cluster, From: r.self, Clock: r.clock.Now(now.Wall), Run: run, Session: r.sessions.Add(1),
+			FromSeq: q.Have[o], AfterSeq: q.Have[o], Upto: q.Have[o], Complete: true, Collected: true,
+		})
+		if err != nil {
 			return err
 		}
 	}

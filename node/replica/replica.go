@@ -120,6 +120,8 @@ type Replica struct {
 	savedStable  map[crdt.Origin]int64 // as of the last write
 	durableVV    crdt.VersionVector    // as of the last completed flush
 	collected    map[crdt.Origin]bool  // sealed runs whose rows were collected
+	released     map[crdt.Origin]bool  // sealed runs that a peer has collected
+	ragged       map[crdt.Origin]uint64
 	peers        map[crdt.NodeID]*peer
 	member       memberState
 	own          ownRun

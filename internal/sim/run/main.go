@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -37,7 +36,7 @@ func run() int {
 			return 0
 		}
 		plan = sim.Shrink(plan, res.Violation.Invariant, 20*time.Second, time.Now)
-		out, _ := json.MarshalIndent(plan, "", " ")
+		out, _ := plan.Marshal()
 		_ = os.WriteFile(*outFile, out, 0o600)
 		fmt.Print(sim.Run(plan, sim.Options{Story: true}).Story)
 		fmt.Printf("%+v\n", plan.Config)
