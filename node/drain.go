@@ -19,8 +19,11 @@ func (n *Node) lastFlush(ctx context.Context) error {
 	if n.started() != nil {
 		return nil
 	}
-	f := n.replica.BeginFlush(n.now())
-	err := n.commit(f)
+	f, err := n.replica.BeginLastFlush(n.now())
+	if err != nil {
+		n.log.Warn("the next start counts what was reserved, not what was consumed", "error", err)
+	}
+	err = n.commit(f)
 	n.replica.EndFlush(f, n.now(), err)
 	n.waiters.fail(math.MaxUint64, errClosed)
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"github.com/openclaw/clawd/api/wire"
 	"github.com/openclaw/clawd/node/replica"
 	"github.com/openclaw/clawd/ratelimit"
@@ -293,5 +295,39 @@ func TestAnotherGossipKeyKeepsNodesApart(t *testing.T) {
 	}
 	if alive, _ := a.peers.known(); alive != 1 {
 		t.Errorf("a sees %d peers, want 1", alive)
+	}
+}
+
+// TestPeersCatchUpAfterADiskWasFull keeps a node in memory for a while with
+// changes that may not leave it before they are durable: the peers meet a gap,
+// and are not to take any later page before they have what was left out.
+func TestPeersCatchUpAfterADiskWasFull(t *testing.T) {
+	t.Parallel()
+	a := open(t, peered(t, "a"))
+	disk := storage.NewMemory()
+	o := peered(t, "b", a)
+	o.tuning.openStore = onto(disk)
+	b := open(t, o)
+	waitReady(t, a, b)
+	meet(t, a, b)
+	agree(t, a, b)
+	disk.Inject(func(op storage.Op) error {
+		if op.Kind == storage.OpApply {
+			return storage.ErrFull
+		}
+		return nil
+	})
+	if status, _ := call[wire.Problem](t, http.MethodPut, b.HTTPAddr(), "/v1/kv/k", "value"); status != http.StatusServiceUnavailable {
+		t.Errorf("a write to a full disk answered %d", status)
+	}
+	for range 5 {
+		consume(t, b, "x", 1)
+		attempts := testutil.ToFloat64(b.metrics.flushErrors)
+		eventually(t, "another flush is refused", func() bool { return testutil.ToFloat64(b.metrics.flushErrors) > attempts+1 })
+	}
+	disk.Inject(nil)
+	agree(t, a, b)
+	if got := consumed(t, a, "x"); got != 5 {
+		t.Errorf("a says %d, want 5", got)
 	}
 }
