@@ -89,6 +89,7 @@ func copying(ctx context.Context, t *trial) error {
 	if err := t.spare.Launch(); err != nil {
 		return err
 	}
+	t.crashes++ // the copy cannot know whether what it had reserved was consumed
 	asking, done := context.WithTimeout(ctx, t.scale.Fault)
 	defer done()
 	t.fleet.Offer(asking, fleet.Load{

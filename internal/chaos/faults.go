@@ -17,6 +17,7 @@ type Fault struct {
 	Name  string
 	About string // what is done, for the page
 
+	times   float64  // the tight agent's rate is offered that many times; 0 means twice
 	size    int      // nodes; 0 means 3
 	onWire  bool     // the network is a wire, not a switch
 	flags   []string // of all nodes
@@ -29,6 +30,13 @@ func (f Fault) nodes() int {
 		return 3
 	}
 	return f.size
+}
+
+func (f Fault) overload() float64 {
+	if f.times == 0 {
+		return usualOverload
+	}
+	return f.times
 }
 
 // Faults returns all of them, in the order of the table.
@@ -45,6 +53,8 @@ func Faults() []Fault {
 			do: onWire(netlab.Link{Delay: 5 * time.Millisecond, Forge: 0.02}),
 		},
 		{Name: "partition", About: "one of three cut off", do: partition([]string{"a", "b"}, []string{"c"})},
+		{Name: "partition, under the limit", About: "the same, with 0.9 times the rate", times: 0.9, do: partition([]string{"a", "b"}, []string{"c"})},
+		{Name: "partition, flooded", About: "the same, with ten times the rate", times: 10, do: partition([]string{"a", "b"}, []string{"c"})},
 		{Name: "partition of five", About: "two of five cut off", size: 5, do: partition([]string{"a", "b", "c"}, []string{"d", "e"})},
 		{Name: "one-way partition", About: "c hears the others and is not heard", do: oneWay},
 		{Name: "kill -9", About: "one node after the other, at random instants, and started again", do: killing},

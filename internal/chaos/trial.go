@@ -25,7 +25,8 @@ type trial struct {
 	mu sync.Mutex
 	// slips are the stretches in which a crash may have taken `async` admissions.
 	slips []func(witness.Answer) bool
-	// crashes counts starts after a kill, each of which may charge a `reserve` mark.
+	// crashes counts starts on data that were not left by a clean stop, each of
+	// which may charge a `reserve` mark.
 	crashes int
 	// reach is the longest time news take between two nodes that are connected.
 	reach time.Duration
@@ -129,7 +130,7 @@ func (t *trial) measure(ctx context.Context, f Fault) (Result, error) {
 	loading, stop := context.WithCancel(ctx)
 	defer stop()
 	var load sync.WaitGroup
-	for _, l := range loads(t.nodes, 1) {
+	for _, l := range loads(t.nodes, f.overload(), 1) {
 		load.Go(func() { t.fleet.Offer(loading, l) })
 	}
 	failed := func(err error) (Result, error) {

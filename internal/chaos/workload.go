@@ -13,7 +13,7 @@ import (
 const (
 	tightAgent    = "tight"
 	tightRate     = 50 // tokens a second, and the capacity
-	tightOffered  = 2 * tightRate
+	usualOverload = 2  // times that rate is offered
 	countedPerSec = 45 // requests, over the three agents below
 
 	asyncAgent   = "counted-async"
@@ -37,9 +37,9 @@ func policies() []client.Policy {
 }
 
 // loads are offered to all nodes at once.
-func loads(nodes []*fleet.Node, seed uint64) []fleet.Load {
+func loads(nodes []*fleet.Node, overload float64, seed uint64) []fleet.Load {
 	return []fleet.Load{
-		{Nodes: nodes, PerSecond: tightOffered, Agents: []string{tightAgent}, Seed: seed},
+		{Nodes: nodes, PerSecond: overload * tightRate, Agents: []string{tightAgent}, Seed: seed},
 		{Nodes: nodes, PerSecond: countedPerSec, Agents: []string{asyncAgent, reserveAgent, syncAgent}, Seed: seed + 1},
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openclaw/clawd/internal/chaos"
 	"github.com/openclaw/clawd/internal/fleet"
 	"github.com/openclaw/clawd/internal/witness"
 	"github.com/openclaw/clawd/ratelimit"
@@ -177,24 +178,11 @@ func TestACorruptStoreIsRefusedOrRight(t *testing.T) {
 	}
 }
 
-// flipBits damages all files that match, in several places each.
+// flipBits damages all files that match.
 func flipBits(t *testing.T, dir, glob string) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, glob))
+	damaged, err := chaos.FlipBits(dir, glob)
 	must(t, err)
-	damaged := 0
-	for _, path := range files {
-		b, err := os.ReadFile(path)
-		must(t, err)
-		if len(b) < 64 {
-			continue
-		}
-		for i := 1; i < 8; i++ {
-			b[i*len(b)/8] ^= 0x10
-		}
-		must(t, os.WriteFile(path, b, 0o600))
-		damaged++
-	}
 	if damaged == 0 {
 		t.Fatalf("nothing to damage: %s has no %s", dir, glob)
 	}
