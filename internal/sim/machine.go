@@ -108,7 +108,7 @@ func (w *world) start(m *machine) {
 	p.rep, err = replica.Open(replica.Options{
 		Cluster: clusterName, Node: p.node, Name: m.name, Run: origin, Store: store, Default: c.Default,
 		Idle: c.Idle, ForgetAfter: c.Forget, ReleaseAfter: c.Release, Tombstones: c.Tombstones,
-		HotCells: c.HotCells, PageRows: c.PageRows, Seed: c.Seed,
+		HotCells: c.HotCells, PageRows: c.PageRows, Seed: c.Seed, Shards: 2,
 	}, now)
 	if err != nil {
 		w.fail("start", "%s: %v", m.name, err)

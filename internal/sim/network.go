@@ -160,8 +160,11 @@ func (w *world) learnPage(p *process, page *antientropy.Page, m *message) {
 			w.fail("I5", "%s is sent the row %v of %s for %s, which nobody wrote", p.m.name, e.Row, run.name, w.keyName(k))
 			return
 		}
-		if p.know.learn(i, k, place) && page.From != page.Run.Node {
-			w.coverage.hit(covRelayed)
+		if p.know.learn(i, k, place) {
+			w.news = true
+			if page.From != page.Run.Node {
+				w.coverage.hit(covRelayed)
+			}
 		}
 	}
 }
@@ -173,7 +176,9 @@ func (w *world) learnRegister(p *process, e *crdt.Entry) {
 		w.fail("I6", "%s is sent a value of register %q that nobody wrote", p.m.name, e.Key)
 		return
 	}
-	p.regs.learn(&w.ledger.regs, key, place)
+	if p.regs.learn(&w.ledger.regs, key, place) {
+		w.news = true
+	}
 }
 
 // pull asks a peer for all that the process lacks.

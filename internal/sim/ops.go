@@ -94,7 +94,7 @@ func (w *world) refund(p *process, op *Op, c *chance) {
 	}
 	known := w.ledger.sum(&p.know, k).plus(p.pending[k])
 	want := min(uint64(n*ratelimit.Token), known.consumed-min(known.consumed, known.refunded))
-	if uint64(given) != want && !(p.know.lossy && uint64(given) < want) {
+	if uint64(given) != want && !p.know.lossy {
 		w.fail("I11", "%s refunds %d of %s, but knows %v", p.m.name, given, agent, known)
 	}
 	w.tell("%s: refund %d of %s: %d", w.ledger.runs[p.run].name, n, agent, given/ratelimit.Token)

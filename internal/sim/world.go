@@ -21,6 +21,7 @@ type world struct {
 	settling bool // faults are over
 	lost     []crdt.NodeID
 	restored bool
+	news     bool // somebody learnt something
 }
 
 // Result is how a schedule ended.

@@ -20,7 +20,7 @@ type Flush struct {
 
 	start    int64 // the run's clock when it began
 	upto     uint64
-	captures [shardCount]capture
+	captures []capture // by shard
 	regs     []*registerWrite
 	vectors  map[crdt.Origin]antientropy.Vector
 	runs     []crdt.Run
@@ -93,7 +93,7 @@ func (r *Replica) swapDirty(now Instant) *Flush {
 	for i := range r.shards {
 		r.shards[i].mu.Lock()
 	}
-	f := &Flush{Gen: r.epoch.Load(), Batch: storage.NewBatch(), PushEarly: true}
+	f := &Flush{Gen: r.epoch.Load(), Batch: storage.NewBatch(), PushEarly: true, captures: make([]capture, len(r.shards))}
 	r.own.clock = max(r.own.clock, now.Wall)
 	f.start = r.own.clock
 	f.regs = r.regs.take()

@@ -59,7 +59,7 @@ func (r *Replica) evict(now Instant) {
 	if over <= 0 {
 		return
 	}
-	quota := int(over)/shardCount + 1
+	quota := int(over)/len(r.shards) + 1
 	for i := range r.shards {
 		sh := &r.shards[i]
 		sh.mu.Lock()

@@ -32,6 +32,7 @@ func Open(o Options, now Instant) (*Replica, error) {
 func newReplica(o Options, now Instant) *Replica {
 	r := &Replica{
 		opts: o, self: o.Node, run: o.Run, store: o.Store, clock: crdt.NewClock(),
+		shards:       make([]shard, o.Shards),
 		runs:         make(map[crdt.Origin]crdt.Run),
 		dirtyRuns:    make(map[crdt.Origin]bool),
 		dirtyVectors: make(map[crdt.Origin]bool),

@@ -55,6 +55,9 @@ type Options struct {
 	// PageRows and PageBytes bound a page of the sync protocol. Defaults 4096
 	// and 256 KiB.
 	PageRows, PageBytes int
+	// Shards is into how many parts the cells in memory are divided, each with
+	// a lock of its own: a power of two. Default 64.
+	Shards int
 	// Seed makes shard placement and session numbers repeatable.
 	Seed uint64
 }
@@ -71,6 +74,10 @@ func (o *Options) setDefaults() error {
 	setDefault(&o.ReleaseAfter, 10*time.Second)
 	setDefault(&o.Tombstones, 30*24*time.Hour)
 	setDefault(&o.HotCells, 2_000_000)
+	setDefault(&o.Shards, shardCount)
+	if o.Shards&(o.Shards-1) != 0 {
+		return fmt.Errorf("replica: %d shards are no power of two", o.Shards)
+	}
 	return nil
 }
 
@@ -97,7 +104,8 @@ var (
 	ErrSelf = errors.New("cannot be done to the node itself")
 )
 
-const shardCount = 64 // a power of two
+// shardCount is the default of Options.Shards.
+const shardCount = 64
 
 // Replica is one node's state machine; see the package comment.
 type Replica struct {
@@ -130,7 +138,7 @@ type Replica struct {
 	sweep    sweep // of Collect, one caller at a time
 	regSweep string
 
-	shards [shardCount]shard
+	shards []shard
 	epoch  atomic.Uint64 // dirty epoch = generation of the flush that will take it
 
 	regs registers
@@ -188,9 +196,9 @@ func (r *Replica) askFlush() {
 func (r *Replica) shardOf(key []byte) *shard { return &r.shards[r.shardIndex(key)] }
 
 func (r *Replica) shardIndex(key []byte) int {
-	return int(xxh3.HashSeed(placement(key), r.opts.Seed) & (shardCount - 1))
+	return int(xxh3.HashSeed(placement(key), r.opts.Seed) & uint64(len(r.shards)-1))
 }
 
 func (r *Replica) shardOfString(key string) *shard {
-	return &r.shards[xxh3.HashStringSeed(placement(key), r.opts.Seed)&(shardCount-1)]
+	return &r.shards[xxh3.HashStringSeed(placement(key), r.opts.Seed)&uint64(len(r.shards)-1)]
 }
