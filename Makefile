@@ -15,7 +15,7 @@ GOLANGCI_VERSION := v2.15.0
 GOLANGCI = $$(scripts/tool.sh golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint $(GOLANGCI_VERSION))
 
 # Process tests start real nodes, or hosts for them; they run by themselves, so that they meet an otherwise idle machine.
-E2E  := internal/e2e internal/demo internal/fleet internal/netlab
+E2E  := internal/e2e internal/demo internal/fleet internal/netlab internal/chaos
 # Pages of documentation, typed against real nodes.
 DOC  := internal/doctest
 # Packages with goroutines of their own, or that are called from many: their tests always run under the race detector.
@@ -32,6 +32,7 @@ FUZZTIME  ?= 3s
 BENCH     ?= .
 BENCHARGS ?=
 DEMOARGS  ?=
+CHAOSARGS ?=
 
 ##@ Use
 
@@ -72,15 +73,16 @@ fuzz-short: ## Each fuzz target for FUZZTIME (3s); targets are found by name
 doc: ## Run the commands of the README and the pages under docs/ against real nodes
 	@$(GO) test -count=1 $(call under,$(DOC))
 
-e2e: e2e-tools ## Process tests in their short form: real nodes on loopback, kill -9, partitions
-	@$(GO) test -short -count=1 -timeout 20m $(call under,$(E2E))
+# They mostly wait, so that more of them fit at a time than there are cores.
+e2e: e2e-tools ## Process tests in their short form: real nodes, kill -9, partitions, bad links, full disks
+	@$(GO) test -short -count=1 -parallel 4 -timeout 20m $(call under,$(E2E))
 
 e2e-full: e2e-tools ## Process tests at full length
 	@$(GO) test -timeout 60m -count=1 $(call under,$(E2E))
 
 .PHONY: e2e-tools
 e2e-tools:
-	@scripts/need.sh ip=iproute2 nft=nftables
+	@scripts/need.sh ip=iproute2 nft=nftables setpriv=util-linux
 
 lint: ## golangci-lint with the rules of .golangci.yml
 	@lint=$(GOLANGCI); "$$lint" run ./...
@@ -102,7 +104,10 @@ cover: ## Coverage of all tests but the process tests; coverage/index.html
 
 ##@ Measure
 
-.PHONY: bench bench-go
+.PHONY: bench bench-go chaos
+chaos: e2e-tools ## Every fault at full length, 20 minutes; CHAOSARGS="-write docs/reliability.md" updates its table, -only NAME picks
+	@$(GO) run ./internal/chaos/run $(CHAOSARGS)
+
 bench: build ## Load with wrk: the consume endpoint beside no-op servers, as a ratio; BENCHARGS="-write" updates docs/performance.md
 	@scripts/need.sh wrk=wrk
 	@$(GO) run ./bench/run $(BENCHARGS)

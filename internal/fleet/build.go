@@ -26,6 +26,7 @@ var Binary = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	built = dir
 	bin := filepath.Join(dir, "clawd")
 	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", bin, "./cmd/clawd")
 	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
@@ -37,12 +38,13 @@ var Binary = sync.OnceValues(func() (string, error) {
 
 const givenBinary = "TEST_CLAWD_BINARY"
 
-// RemoveBinary removes what Binary built, if it did.
+// built is the directory that Binary has made.
+var built string
+
+// RemoveBinary removes what Binary has built, if it has. Nobody may be calling
+// Binary meanwhile.
 func RemoveBinary() {
-	if os.Getenv(givenBinary) != "" {
-		return
-	}
-	if bin, err := Binary(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(bin))
+	if built != "" {
+		_ = os.RemoveAll(built)
 	}
 }
