@@ -45,7 +45,7 @@ func checkFiles(fsys vfs.FS, dir string) error {
 	if off, ok := checkRecords(b); !ok {
 		return fmt.Errorf("storage: %s: %w: %s is damaged at byte %d", dir, ErrCorrupt, manifest, off)
 	}
-	return nil
+	return checkLogs(fsys, dir, names)
 }
 
 // isData reports whether a file can hold committed data.
