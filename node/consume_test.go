@@ -130,6 +130,36 @@ func TestExplainAndListTellOfInlineBuckets(t *testing.T) {
 	}
 }
 
+func TestListingsEndByCountAndBySize(t *testing.T) {
+	t.Parallel()
+	p := public{open(t, peered(t, "a"))}
+	ctx := t.Context()
+	for _, key := range []string{"a", "b", "c"} {
+		put := api.Put{Tenant: api.DefaultTenant, Key: key, Value: make([]byte, 100)}
+		if _, err := p.PutKey(ctx, put); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		page api.Page
+		keys int
+		more bool
+	}{
+		{api.Page{Limit: 3}, 3, false},
+		{api.Page{Limit: 2}, 2, true},
+		{api.Page{Limit: 3, After: "a"}, 2, false},
+		{api.Page{Limit: 3, MaxBytes: 150}, 2, true},
+		{api.Page{Limit: 3, MaxBytes: 250}, 3, false},
+		{api.Page{Limit: 3, Prefix: "x"}, 0, false},
+	} {
+		c.page.Tenant = api.DefaultTenant
+		keys, more, err := p.ListKeys(ctx, c.page, true)
+		if err != nil || len(keys) != c.keys || more != c.more {
+			t.Errorf("%+v: %d keys, more %v, %v; want %d, %v", c.page, len(keys), more, err, c.keys, c.more)
+		}
+	}
+}
+
 func BenchmarkConsume(b *testing.B) {
 	n, err := Open(b.Context(), Options{
 		DataDir: b.TempDir(), HTTPAddr: "127.0.0.1:0", PeerAddr: "127.0.0.1:0", GossipAddr: "127.0.0.1:0",

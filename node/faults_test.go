@@ -50,7 +50,7 @@ func TestNoAcknowledgedConsumptionIsLostInACrash(t *testing.T) {
 			o := peered(t, "a")
 			var l ledger
 			for round := range rounds {
-				o.tuning.openStore = onto(disk)
+				o.tuning.openStore = onto(lateDisk{disk})
 				n, err := Open(t.Context(), o)
 				if err != nil {
 					t.Fatal(err)
@@ -87,6 +87,14 @@ func (l *ledger) check(t *testing.T, n *Node, more int64) {
 // onto opens stores on an engine.
 func onto(e storage.Engine) func(string, storage.Options) (*storage.Store, error) {
 	return func(string, storage.Options) (*storage.Store, error) { return storage.New(e) }
+}
+
+// lateDisk takes its time to write, so that a crash can come before it.
+type lateDisk struct{ *storage.Memory }
+
+func (d lateDisk) Apply(b *storage.Batch, sync bool) error {
+	<-time.After(5 * time.Millisecond)
+	return d.Memory.Apply(b, sync)
 }
 
 // crashUnderLoad consumes from several goroutines, takes the disk away in the
@@ -218,8 +226,10 @@ func TestTheWallClockGoingBackIsReported(t *testing.T) {
 
 func TestDrainFinishesWhatIsUnderWayAndTellsThePeers(t *testing.T) {
 	t.Parallel()
-	a := open(t, peered(t, "a"))
-	o := peered(t, "b", a)
+	o := peered(t, "a")
+	o.PullInterval = 10 * time.Minute // a hears only what it is told
+	a := open(t, o)
+	o = peered(t, "b", a)
 	o.FlushInterval = 10 * time.Second // only the drain flushes
 	b := open(t, o)
 	waitReady(t, a, b)

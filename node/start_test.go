@@ -226,6 +226,9 @@ func TestAHalfLoadedStoreIsThrownAway(t *testing.T) {
 	if a.ID() != node {
 		t.Errorf("the node is %v, want %v: nobody has seen rows of it yet", a.ID(), node)
 	}
+	if unfinished, err := storage.ImportUnfinished(a.store); unfinished || err != nil {
+		t.Errorf("the half-loaded store is in use: %v", err)
+	}
 }
 
 func TestAForgottenNodeStopsAndComesBackAsANewOne(t *testing.T) {
