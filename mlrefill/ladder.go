@@ -1,0 +1,60 @@
+package mlrefill
+
+import "math"
+
+const (
+	second = 1_000_000_000 // ns
+
+	rungs = 4
+	// The experts of a record: the last second, the rungs of the ladder, Holt.
+	experts    = 1 + rungs + 1
+	expertLast = 0
+	expertSlow = rungs // the slowest rung: the level of minutes, and the reference of the skill
+	expertHolt = experts - 1
+
+	fastestTau = 4 // seconds; each further rung is four times slower
+)
+
+// Damping of Holt's linear trend: how much of a trend is believed to go on.
+const (
+	holtLevel = 0.5
+	holtTrend = 0.1
+	holtDamp  = 0.8
+)
+
+// maxIdle bounds the seconds that are worked off one by one or decay: after an
+// hour of silence nothing of a ladder of minutes is left.
+const maxIdle = 3600
+
+// decays[i] is what a second leaves of rung i.
+var decays = func() (d [rungs]float64) {
+	tau := float64(fastestTau)
+	for i := range d {
+		d[i] = math.Exp(-1 / tau)
+		tau *= 4
+	}
+	return d
+}()
+
+// climb moves the rungs by one second with y requests. A young ladder averages
+// what there is, age being the seconds seen before, so that it does not start
+// from a guess.
+func climb(e *[rungs]float32, y float64, age int) {
+	young := 1 / float64(age+1)
+	for i := range e {
+		gain := max(1-decays[i], young)
+		e[i] += float32(gain * (y - float64(e[i])))
+	}
+}
+
+// sink moves the rungs by k idle seconds. Each rung is four times slower than
+// the one before, so that one power gives all: d^k is the fourth power of the
+// next rung's.
+func sink(e *[rungs]float32, k int) {
+	d := math.Exp(-float64(k) / (fastestTau << (2 * (rungs - 1))))
+	for i := rungs - 1; i >= 0; i-- {
+		e[i] *= float32(d)
+		d *= d
+		d *= d
+	}
+}
