@@ -122,8 +122,9 @@ func (brokenFS) Open(string) (fs.File, error) { return nil, fs.ErrPermission }
 // An arrow to a package that is no room, or against another arrow, is a slip in
 // the table itself.
 func TestTableIsAnOrder(t *testing.T) {
-	seen := map[string]bool{"internal/buildinfo": true}
-	for len(seen) < len(rooms)+1 {
+	seen := map[string]bool{"internal/buildinfo": true, "internal/trace": true} // what rooms use of the trees that are none
+	outside := len(seen)
+	for len(seen) < len(rooms)+outside {
 		before := len(seen)
 		for _, r := range rooms {
 			if !slices.ContainsFunc(r.may, func(p string) bool { return !seen[p] }) {

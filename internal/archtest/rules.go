@@ -58,7 +58,8 @@ type library struct {
 }
 
 var libraries = []library{
-	{"github.com/cockroachdb/pebble", []string{"storage"}, "use storage.Store"},
+	// The crash tests take the disk away under the store.
+	{"github.com/cockroachdb/pebble", []string{"storage", "internal/crashtest"}, "use storage.Store"},
 	{"github.com/hashicorp/serf", []string{"node"}, "membership is node's business"},
 	{"github.com/hashicorp/memberlist", []string{"node"}, "membership is node's business"},
 	// The benchmark's yardstick is the bare router.
