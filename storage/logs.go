@@ -37,46 +37,64 @@ func checkLogs(fsys vfs.FS, dir string, names []string) error {
 }
 
 // A chunk of a log has, behind its encoding, the number of the log, since files
-// are used again, and the offset up to which the log was durable.
+// are used again, and the offset up to which the log was durable. The first log
+// of a store lacks the offset: Pebble begins it before it knows its own format.
 const (
 	logChunkNumber = recordHeader
 	logChunkSynced = logChunkNumber + 4
 	logChunkHeader = logChunkSynced + 8
-	// The four encodings of chunks with such a header.
-	firstLogChunk = 9
-	lastLogChunk  = 12
+	// Encodings: four without the offset, then four with it.
+	firstLogChunk    = 5
+	firstSyncedChunk = 9
+	lastLogChunk     = 12
 )
 
 // checkLog reads chunks up to the first that is not one of this log. It is false
 // when a later chunk tells that there must have been one.
 func checkLog(b []byte, number uint32) (off int, ok bool) {
+	size := 0
 	for off < len(b) {
-		if room := recordBlock - off%recordBlock; room < logChunkHeader {
+		if room := recordBlock - off%recordBlock; room < logChunkSynced || room < logChunkHeader && allZero(b[off:min(off+room, len(b))]) {
 			off += room
 			continue
 		}
-		size, valid := logChunkAt(b, off, number)
-		if !valid {
+		var valid bool
+		if size, valid = logChunkAt(b, off, number); !valid {
 			break
 		}
 		off += size
 	}
 	for at := off + 1; at < len(b); at++ {
-		if _, valid := logChunkAt(b, at, number); valid && binary.LittleEndian.Uint64(b[at+logChunkSynced:]) > uint64(off) {
+		if _, valid := logChunkAt(b, at, number); valid && wasDurable(b, off, size, at) {
 			return off, false
 		}
 	}
 	return off, true
 }
 
-// logChunkAt returns the size of the chunk at off, and whether it is one of the
-// log with this number. The checksum, which takes longest, comes last.
+// wasDurable tells from the chunk at later that the bad one at off had reached
+// the disk. Without an offset in it, only a hole can excuse the bad one: the
+// system may write what is not synced in any order, but a page as a whole.
+func wasDurable(b []byte, off, size, later int) bool {
+	if b[later+6] >= firstSyncedChunk {
+		return binary.LittleEndian.Uint64(b[later+logChunkSynced:]) > uint64(off)
+	}
+	return !torn(b, off, max(size, recordHeader))
+}
+
+// logChunkAt returns the size of the chunk at off, as far as it can be told, and
+// whether it is one of the log with this number. The checksum, which takes
+// longest, comes last.
 func logChunkAt(b []byte, off int, number uint32) (size int, valid bool) {
-	if off+logChunkHeader > len(b) || b[off+6] < firstLogChunk || b[off+6] > lastLogChunk ||
+	if off+logChunkSynced > len(b) || b[off+6] < firstLogChunk || b[off+6] > lastLogChunk ||
 		binary.LittleEndian.Uint32(b[off+logChunkNumber:]) != number {
 		return 0, false
 	}
-	size = logChunkHeader + int(binary.LittleEndian.Uint16(b[off+4:]))
+	header := logChunkSynced
+	if b[off+6] >= firstSyncedChunk {
+		header = logChunkHeader
+	}
+	size = header + int(binary.LittleEndian.Uint16(b[off+4:]))
 	if off+size > len(b) || off%recordBlock+size > recordBlock {
 		return size, false
 	}
