@@ -12,6 +12,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "serve" {
+		os.Exit(serveAhead(os.Args[2:]))
+	}
 	code := m.Run()
 	fleet.RemoveBinary()
 	os.Exit(code)
