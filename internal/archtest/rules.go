@@ -47,7 +47,7 @@ var rooms = []room{
 }
 
 // free are the trees of tests, drivers and generators.
-var free = []string{"internal", "bench", "deploy", "docs"}
+var free = []string{"internal", "bench", "deploy", "docs", "terraform"}
 
 // library is a dependency that only some packages may see, in their tests as
 // elsewhere, so that replacing it touches one place.
