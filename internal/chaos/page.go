@@ -24,5 +24,5 @@ func WriteTable(path string, results []Result) error {
 	if !found || !closed {
 		return errNoMarkers
 	}
-	return os.WriteFile(path, []byte(before+tableBegin+Table(results)+tableEnd+after), 0o600)
+	return os.WriteFile(path, []byte(before+tableBegin+Table(results)+"\n"+Legend(Faults())+tableEnd+after), 0o600)
 }

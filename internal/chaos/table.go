@@ -18,3 +18,12 @@ func Table(results []Result) string {
 	}
 	return b.String()
 }
+
+// Legend tells what each fault does.
+func Legend(faults []Fault) string {
+	var b strings.Builder
+	for _, f := range faults {
+		fmt.Fprintf(&b, "- **%s**: %s.\n", f.Name, f.About)
+	}
+	return b.String()
+}
