@@ -127,13 +127,12 @@ func copyFile(from, to string) error {
 	if err != nil {
 		return err
 	}
-	defer in.Close()
 	out, err := os.Create(to)
 	if err != nil {
-		return err
+		return errors.Join(err, in.Close())
 	}
 	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
+	return errors.Join(err, out.Close(), in.Close())
 }
 
 // flipping damages the tables of a node that is down. Its peers have everything,

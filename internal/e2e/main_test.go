@@ -40,11 +40,11 @@ func must(t *testing.T, err error) {
 
 // newFleet returns a fleet without nodes that ends with the test. A test that
 // fails shows what the nodes said.
-func newFleet(t *testing.T, flags ...string) *fleet.Fleet {
+func newFleet(t *testing.T) *fleet.Fleet {
 	t.Helper()
 	bin, err := fleet.Binary()
 	must(t, err)
-	f := fleet.New(bin, t.TempDir(), flags...)
+	f := fleet.New(bin, t.TempDir())
 	t.Cleanup(func() {
 		if err := f.Close(); err != nil {
 			t.Error(err)

@@ -17,7 +17,7 @@ func NewDisk(size int64) (*Disk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("netlab: no tmpfs can be made here: %w (CAP_SYS_ADMIN is needed)", err)
 	}
-	defer unix.Close(fs)
+	defer func() { _ = unix.Close(fs) }() // the mount does not need it
 	if err := unix.FsconfigSetString(fs, "size", fmt.Sprint(size)); err != nil {
 		return nil, fmt.Errorf("netlab: size of a tmpfs: %w", err)
 	}

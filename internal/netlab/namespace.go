@@ -53,7 +53,7 @@ func onThreadOfItsOwn(f func() error) error {
 		runtime.UnlockOSThread()
 		return err
 	}
-	defer home.Close()
+	defer func() { _ = home.Close() }() // only read
 	err = f()
 	if backErr := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); backErr != nil {
 		// Never hand this thread to other goroutines: it stays locked, and ends with this one.

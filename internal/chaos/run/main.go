@@ -70,7 +70,7 @@ func all(ctx context.Context, stderr io.Writer, scale chaos.Scale, only string) 
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // of a temporary directory
 	var errs []error
 	for i, f := range chaos.Faults() {
 		if ctx.Err() != nil || !strings.Contains(f.Name, only) {
