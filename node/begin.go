@@ -50,7 +50,7 @@ func (n *Node) beginCounting() {
 	n.peers.outcast = n.castOut
 	close(n.up)
 	if n.catchUp && n.health.advance(phaseSyncing) {
-		n.membership.announce(phaseSyncing.String())
+		n.membership.announce(n.health.current)
 	}
 	n.startLoops()
 }

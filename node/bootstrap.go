@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/openclaw/clawd/api/wire"
 	"github.com/openclaw/clawd/storage"
 )
 
@@ -198,7 +197,7 @@ func (n *Node) pullAny(ctx context.Context, alive []member) bool {
 
 func (n *Node) goReady() {
 	if n.health.advance(phaseReady) {
-		n.membership.announce(wire.StateReady)
+		n.membership.announce(n.health.current)
 	}
 }
 

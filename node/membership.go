@@ -57,6 +57,8 @@ type membership struct {
 	join      []string
 	every     time.Duration
 
+	announcing sync.Mutex // taken before mu
+
 	mu   sync.Mutex
 	tags tags
 
@@ -248,14 +250,18 @@ func (m *membership) current() tags {
 	return m.tags
 }
 
-// announce tells the cluster this node's phase.
-func (m *membership) announce(phase string) {
+// announce tells the cluster the phase that this node is in by the time its
+// turn has come: Serf takes one change of tags at a time, and a late word must
+// not undo a newer one.
+func (m *membership) announce(current func() phase) {
+	m.announcing.Lock()
+	defer m.announcing.Unlock()
 	m.mu.Lock()
-	m.tags.phase = phase
+	m.tags.phase = current().String()
 	encoded := m.tags.encode()
 	m.mu.Unlock()
 	if err := m.serf.SetTags(encoded); err != nil {
-		m.log.Warn("gossip: the phase was not announced", "phase", phase, "error", err)
+		m.log.Warn("gossip: the phase was not announced", "phase", encoded[tagPhase], "error", err)
 	}
 }
 

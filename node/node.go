@@ -150,7 +150,7 @@ func (n *Node) Close(ctx context.Context) error {
 		defer cancel()
 		began := n.options.Now()
 		n.health.advance(phaseDraining)
-		n.membership.announce(n.health.current().String())
+		n.membership.announce(n.health.current)
 		if len(n.membership.reachable()) > 0 {
 			rest(ctx, n.options.DrainTimeout/drainNotice) // balancers see the 503 and send no more
 		}
