@@ -1,10 +1,13 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -328,5 +331,47 @@ func TestANodeThatLeavesForGoodIsNoMemberAnyMore(t *testing.T) {
 	waitReady(t, b)
 	if b.ID() == old {
 		t.Error("a node that had left for good came back as itself")
+	}
+}
+
+// TestADonorThatBreaksOffLeavesNothingBehind loads from one that sends half of
+// a state, and then from a whole one.
+func TestADonorThatBreaksOffLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	a := open(t, peered(t, "a"))
+	waitReady(t, a)
+	for i := range 200 {
+		consume(t, a, fmt.Sprintf("agent-%d", i), 1)
+	}
+	settle(t, a)
+	var whole bytes.Buffer
+	if err := a.replica.WriteSnapshot(&whole); err != nil {
+		t.Fatal(err)
+	}
+	half := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(whole.Bytes()[:whole.Len()/2])
+	}))
+	defer half.Close()
+
+	o := peered(t, "b")
+	o.Join = []string{"127.0.0.1:1"} // nobody, so that it keeps waiting for a donor
+	o.SyncWait = 10 * patience
+	b := open(t, o)
+	id := b.ID()
+	if err := b.load(t.Context(), member{name: "half", peer: half.Listener.Addr().String()}); err == nil {
+		t.Fatal("half a state was taken")
+	}
+	if vectors, err := b.store.Vectors(); err != nil || len(vectors) != 0 {
+		t.Errorf("half a state left %v, %v", vectors, err)
+	}
+	if err := b.load(t.Context(), member{name: "a", peer: a.PeerAddr()}); err != nil {
+		t.Fatal(err)
+	}
+	self, _, err := b.store.Self()
+	if err != nil || self.Node != id {
+		t.Errorf("the identity is %v, want %v, %v", self.Node, id, err)
+	}
+	if vectors, err := b.store.Vectors(); err != nil || len(vectors) != 1 {
+		t.Errorf("a whole state left %v, %v", vectors, err)
 	}
 }
