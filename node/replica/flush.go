@@ -19,6 +19,7 @@ type Flush struct {
 	PushEarly bool
 
 	start    int64 // the run's clock when it began
+	alone    bool  // there was nobody to push to
 	upto     uint64
 	captures []capture // by shard
 	regs     []*registerWrite
@@ -58,6 +59,7 @@ type capture struct {
 	marks   []raisedMark
 	changes []Change
 	careful bool // rows here may not leave before the fsync
+	alone   bool // no rows for pages are needed
 }
 
 // movedSlot remembers an index entry's old place, for a commit that fails.
@@ -93,16 +95,19 @@ func (r *Replica) swapDirty(now Instant) *Flush {
 	for i := range r.shards {
 		r.shards[i].mu.Lock()
 	}
-	f := &Flush{Gen: r.epoch.Load(), Batch: storage.NewBatch(), PushEarly: true, captures: make([]capture, len(r.shards))}
+	f := &Flush{Gen: r.epoch.Load(), Batch: storage.NewBatch(), PushEarly: true, captures: r.spareCaptures()}
 	r.own.clock = max(r.own.clock, now.Wall)
 	f.start = r.own.clock
+	f.alone = len(r.peers) == 0
 	f.regs = r.regs.take()
 	seq := r.regs.number(f.regs, r.run, r.own.seq) // before the rows: a peer learns a policy before what it governs
 	for i := range r.shards {
 		sh, k := &r.shards[i], &f.captures[i]
-		*k = capture{epoch: f.Gen, base: seq, now: now, ts: f.start, stamp: r.own.stamp, list: sh.dirty}
+		empty := k.list
+		k.epoch, k.base, k.now, k.ts, k.stamp, k.list = f.Gen, seq, now, f.start, r.own.stamp, sh.dirty
+		k.alone = f.alone
 		seq += uint64(len(sh.dirty))
-		sh.dirty = nil
+		sh.dirty = empty
 		sh.taken = k
 	}
 	r.epoch.Store(f.Gen + 1)
@@ -115,6 +120,27 @@ func (r *Replica) swapDirty(now Instant) *Flush {
 	r.takeRetired(f, now)
 	r.flushing = f
 	return f
+}
+
+// spareCaptures is the memory of an earlier flush, emptied. A flush of many
+// rows would otherwise grow the same buffers anew ten times a second.
+func (r *Replica) spareCaptures() []capture {
+	spare := r.spare
+	r.spare = nil
+	if spare == nil {
+		return make([]capture, len(r.shards))
+	}
+	for i := range spare {
+		k := &spare[i]
+		clear(k.list)
+		clear(k.rows)
+		clear(k.moved)
+		clear(k.marks)
+		k.batch.Reset()
+		*k = capture{list: k.list[:0], batch: k.batch, rows: k.rows[:0], spent: k.spent[:0],
+			moved: k.moved[:0], marks: k.marks[:0]}
+	}
+	return spare
 }
 
 // takeVectors is the vectors that moved since the last flush.
@@ -240,7 +266,9 @@ func (r *Replica) writeOwnRow(k *capture, c *cell) {
 	s.row.Refunded += c.pendingRefunded
 	s.row.Seq, s.row.TS = seq, k.ts
 	c.pendingConsumed, c.pendingRefunded = 0, 0
-	k.rows = append(k.rows, crdt.Entry{Kind: c.kind, Key: c.key, Row: s.row})
+	if !k.alone {
+		k.rows = append(k.rows, crdt.Entry{Kind: c.kind, Key: c.key, Row: s.row})
+	}
 	if c.limit != nil && c.limit.Durability == reserve {
 		k.careful = true
 	}
@@ -344,7 +372,11 @@ func (r *Replica) assemble(f *Flush, now Instant) {
 		f.Batch.PutRun(run)
 	}
 	r.merge.Lock()
-	f.Pages = r.ownPages(now, rows, f.upto)
+	if f.alone {
+		r.own.pushed = f.upto // whoever joins later pulls
+	} else {
+		f.Pages = r.ownPages(now, rows, f.upto)
+	}
 	r.merge.Unlock()
 }
 
@@ -405,6 +437,7 @@ func (r *Replica) EndFlush(f *Flush, now Instant, err error) {
 		}
 	}
 	r.own.tickStart = f.start
+	r.spare = f.captures
 	r.noteFlushed(f)
 	r.restamp()
 	r.flushing = nil

@@ -145,6 +145,7 @@ type Replica struct {
 	feed feed
 
 	flushing  *Flush
+	spare     []capture // of the last completed flush
 	durable   atomic.Uint64
 	want      chan struct{}
 	sessions  atomic.Uint64

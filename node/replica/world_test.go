@@ -44,6 +44,9 @@ func newWorld(t *testing.T, n int, def ratelimit.Policy) *world {
 		w.nodes = append(w.nodes, h)
 		h.start()
 	}
+	for _, h := range w.nodes {
+		h.seePeers()
+	}
 	return w
 }
 
