@@ -140,6 +140,12 @@ func TestKeysAndPoliciesReachEveryNode(t *testing.T) {
 	if status, _ := call[struct{}](t, http.MethodPut, a.HTTPAddr(), "/v1/kv/greeting", "hello"); status/100 != 2 {
 		t.Fatalf("PUT answered %d", status)
 	}
+	large := strings.Repeat("x", wire.MaxValueBytes-2) // and its quotes
+	for _, key := range []string{"large", "larger", "largest"} {
+		if status, _ := call[struct{}](t, http.MethodPut, b.HTTPAddr(), "/v1/kv/"+key, large); status/100 != 2 {
+			t.Fatalf("PUT of a large value answered %d", status)
+		}
+	}
 	for _, n := range []*Node{a, b, a} {
 		if status, _ := call[wire.Counter](t, http.MethodPost, n.HTTPAddr(), "/v1/kv/hits/increment", map[string]int{"by": 2}); status != http.StatusOK {
 			t.Fatalf("increment answered %d", status)
@@ -150,6 +156,9 @@ func TestKeysAndPoliciesReachEveryNode(t *testing.T) {
 	for _, n := range []*Node{a, b} {
 		if _, text := call[string](t, http.MethodGet, n.HTTPAddr(), "/v1/kv/greeting", nil); text != "hello" {
 			t.Errorf("%s has %q", n.Name(), text)
+		}
+		if _, text := call[string](t, http.MethodGet, n.HTTPAddr(), "/v1/kv/largest", nil); text != large {
+			t.Errorf("%s has %d bytes of a large value", n.Name(), len(text))
 		}
 		if _, hits := call[wire.Counter](t, http.MethodGet, n.HTTPAddr(), "/v1/kv/hits", nil); hits.Value != 6 {
 			t.Errorf("%s counts %d, want 6", n.Name(), hits.Value)
