@@ -120,7 +120,8 @@ func ParseCounterKey(s string) (CounterKey, error) {
 const (
 	SpaceKV     byte = 'k' // entries of the store
 	SpacePolicy byte = 'p' // policies
-	SpaceAgent  byte = 'a' // control of agents: epoch of deletion, reset
+	SpaceAgent  byte = 'a' // deletion of agents: its version is the epoch that begins
+	SpaceReset  byte = 'r' // reset of agents: its version is when
 	SpaceMember byte = 'm' // control of members: left, forgotten
 )
 

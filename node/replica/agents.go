@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -215,56 +214,29 @@ func (r *Replica) Refund(now Instant, q *Request) (given int64, out Outcome, err
 	return given, out, nil
 }
 
-func agentKey(tenant, agent string) crdt.RegisterKey {
-	return crdt.RegisterKey{Space: crdt.SpaceAgent, Tenant: tenant, Name: agent}
-}
-
 // ResetAgent fills the agent's buckets on every node that learns of it, once.
 // Rows and totals stay.
 func (r *Replica) ResetAgent(now Instant, tenant, agent string) (wait uint64, err error) {
-	return r.controlAgent(now, tenant, agent, func(c agentControl, at crdt.HLC) agentControl {
-		c.reset = at
-		return c
-	})
+	return r.controlAgent(now, crdt.RegisterKey{Space: crdt.SpaceReset, Tenant: tenant, Name: agent})
 }
 
 // DeleteAgent forgets the agent: its rows and totals are void everywhere, and
 // it starts again as one never seen.
 func (r *Replica) DeleteAgent(now Instant, tenant, agent string) (wait uint64, err error) {
-	return r.controlAgent(now, tenant, agent, func(c agentControl, at crdt.HLC) agentControl {
-		return agentControl{epoch: at, reset: at}
-	})
+	return r.controlAgent(now, crdt.RegisterKey{Space: crdt.SpaceAgent, Tenant: tenant, Name: agent})
 }
 
-func (r *Replica) controlAgent(now Instant, tenant, agent string, change func(agentControl, crdt.HLC) agentControl) (uint64, error) {
-	_, wait, err := r.writeRegister(now, agentKey(tenant, agent), func(have crdt.Register, found bool) (crdt.Register, error) {
-		var c agentControl
-		if found {
-			c = decodeControl(have.Value)
-		}
-		at := r.clock.NowAfter(now.Wall, have.Version)
-		return crdt.Register{Value: encodeControl(change(c, at))}, nil
+// controlAgent writes a register whose version is all it says: of two that are
+// written at once the later one wins without taking anything back. A deletion
+// and a reset are two registers for the same reason.
+func (r *Replica) controlAgent(now Instant, key crdt.RegisterKey) (wait uint64, err error) {
+	_, wait, err = r.writeRegister(now, key, func(crdt.Register, bool) (crdt.Register, error) {
+		return crdt.Register{}, nil
 	})
 	return wait, err
 }
 
-func encodeControl(c agentControl) []byte {
-	return binary.AppendUvarint(binary.AppendUvarint(nil, uint64(c.epoch)), uint64(c.reset))
-}
-
-func decodeControl(b []byte) (c agentControl) {
-	epoch, n := binary.Uvarint(b)
-	if n <= 0 {
-		return agentControl{}
-	}
-	reset, m := binary.Uvarint(b[n:])
-	if m <= 0 {
-		return agentControl{}
-	}
-	return agentControl{epoch: crdt.HLC(epoch), reset: crdt.HLC(reset)}
-}
-
-// agentChanged follows an agent's control register: hot buckets of older
+// agentChanged follows an agent's control registers: hot buckets of older
 // epochs are voided, the others reset.
 func (r *Replica) agentChanged(now Instant, k crdt.RegisterKey, reg crdt.Register) {
 	name := agentName(k.Tenant, k.Name)
@@ -273,7 +245,11 @@ func (r *Replica) agentChanged(now Instant, k crdt.RegisterKey, reg crdt.Registe
 	for n, c := range old {
 		next[n] = c
 	}
-	ctl := decodeControl(reg.Value)
+	ctl := next[name]
+	if k.Space == crdt.SpaceAgent {
+		ctl.epoch = reg.Version
+	}
+	ctl.reset = max(ctl.reset, reg.Version) // a new epoch begins with full buckets
 	next[name] = ctl
 	r.controls.Store(&next)
 	keys, err := r.allBuckets(k.Tenant, k.Name)

@@ -128,7 +128,7 @@ func (r *Replica) loadRegisters(now Instant) error {
 		return err
 	}
 	r.policies.Store(newPolicySet(byName, r.opts.Default))
-	for _, space := range []byte{crdt.SpaceAgent, crdt.SpaceMember} {
+	for _, space := range []byte{crdt.SpaceAgent, crdt.SpaceReset, crdt.SpaceMember} {
 		err := r.store.Registers(string(space), "", func(key string, reg crdt.Register) bool {
 			r.clock.Observe(reg.Version, now.Wall)
 			r.registerChanged(now, key, reg)

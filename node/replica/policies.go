@@ -173,7 +173,7 @@ func (r *Replica) registerChanged(now Instant, key string, reg crdt.Register) {
 	switch k.Space {
 	case crdt.SpacePolicy:
 		r.policyChanged(k, reg)
-	case crdt.SpaceAgent:
+	case crdt.SpaceAgent, crdt.SpaceReset:
 		r.agentChanged(now, k, reg)
 	case crdt.SpaceMember:
 		r.memberChanged(now, k, reg)

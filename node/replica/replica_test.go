@@ -325,6 +325,33 @@ func TestPoliciesTravelAndTakeEffect(t *testing.T) {
 	}
 }
 
+// A reset that knows nothing of a deletion, and is later by the clock, must not
+// take the deletion back: the rows are gone where it was done.
+func TestAResetDoesNotUndoADeletion(t *testing.T) {
+	w := newWorld(t, 2, perHour(1000))
+	a, b := w.nodes[0], w.nodes[1]
+	b.take("x", 400)
+	w.settle()
+	if _, err := a.DeleteAgent(w.now, "default", "x"); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Second)
+	if _, err := b.ResetAgent(w.now, "default", "x"); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	for _, h := range w.nodes {
+		if got := h.consumed("x"); got != 0 {
+			t.Errorf("node %s still counts %d", h.id, got)
+		}
+	}
+	b.take("x", 7)
+	w.settle()
+	w.sameEverywhere("x")
+	a.crash()
+	w.sameEverywhere("x")
+}
+
 func TestResetAndDeleteReachPeers(t *testing.T) {
 	w := newWorld(t, 2, perHour(1000))
 	a, b := w.nodes[0], w.nodes[1]
