@@ -39,6 +39,9 @@ func TestMetricsFollowTheConventions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if n, err := testutil.GatherAndCount(o.Registry, "go_goroutines"); err != nil || n != 1 {
+		t.Errorf("Go's own metrics: %d, %v", n, err)
+	}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			for _, l := range m.GetLabel() {

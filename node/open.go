@@ -22,6 +22,9 @@ import (
 // The store comes first: a second process on one data directory should hear
 // that, not that a port is taken.
 func (n *Node) open(ctx context.Context) error {
+	if err := registerRuntime(n.registry); err != nil {
+		return err
+	}
 	if err := n.openStore(); err != nil {
 		return err
 	}
