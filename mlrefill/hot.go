@@ -232,3 +232,18 @@ func (h *Hot) Trust() *Trust { return &h.trust }
 
 // Record is the part that agents which are not hot have as well.
 func (h *Hot) Record() *Record { return &h.record }
+
+// Expectation is what a node publishes of its demand.
+type Expectation struct{ Mean, Deviation float64 }
+
+// Expect returns the forecast as far as it is trusted, and for the rest the
+// average of about sixteen seconds, which cannot break.
+func (h *Hot) Expect() Expectation {
+	c := h.trust.Weight()
+	base := float64(h.record.ladder[1])
+	mean := c*h.f + (1-c)*base
+	if !sane(mean) {
+		mean = base
+	}
+	return Expectation{Mean: mean, Deviation: 1.25 * float64(h.record.s)}
+}
