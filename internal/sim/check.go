@@ -8,10 +8,11 @@ import (
 // checkStore holds what is on a disk against the ledger: the totals are the
 // sum of what the node was told of, once each, and the rows are the newest.
 func (w *world) checkStore(p *process) {
-	if w.broken != nil {
+	if w.broken != nil || p.m.faulty {
 		return
 	}
 	d := p.m.disk
+	w.checkRegisters(p, d)
 	var cell storage.Cell
 	for k, key := range w.ledger.keys {
 		if _, err := p.store.Cell(key.kind, key.key, &cell); err != nil {
@@ -19,6 +20,9 @@ func (w *world) checkStore(p *process) {
 			return
 		}
 		want := w.ledger.sum(&d.know, k)
+		if w.void(&d.regs, k) {
+			want = amount{} // of a deleted agent or counter nothing is left
+		}
 		// A lossy node may have too little, never too much.
 		if got := (amount{cell.Total.Consumed.Lo, cell.Total.Refunded.Lo}); got != want && !(d.know.lossy && got.within(want)) {
 			w.fail("I4", "%s counts %s for %s, but was told of %s", p.m.name, tokens(got), w.keyName(k), tokens(want))
@@ -26,6 +30,34 @@ func (w *world) checkStore(p *process) {
 		}
 		for _, s := range cell.Slots {
 			w.checkSlot(p, d, k, s)
+		}
+		if w.broken != nil {
+			return
+		}
+	}
+}
+
+// checkRegisters looks that each register holds the last value the node was
+// told of, or nothing where that is long deleted or expired.
+func (w *world) checkRegisters(p *process, d *disk) {
+	now := w.instant(p).Wall
+	for k, key := range w.ledger.regs.keys {
+		want := w.ledger.regs.value(d.regs, k)
+		reg, found, err := p.store.Register(key)
+		w.must(err)
+		switch {
+		case w.broken != nil:
+			return
+		case want == nil && found:
+			w.fail("I6", "%s holds %q, of which it was never told", p.m.name, key)
+		case want == nil:
+		case !found:
+			old := now - w.plan.Tombstones.Milliseconds()
+			if !(want.deleted && want.version.WallMS() < old || want.expires != 0 && want.expires < old) {
+				w.fail("I6", "%s does not hold %q any more, whose last value is %v", p.m.name, key, want)
+			}
+		case w.ledger.regs.find(k, &reg) != d.regs.get(k):
+			w.fail("I6", "%s holds version %v of %q, but was told of %v", p.m.name, reg.Version, key, want.version)
 		}
 	}
 }

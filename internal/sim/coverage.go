@@ -8,41 +8,73 @@ import (
 // Coverage counts how often the rare things happened. A suite in which one of
 // them never did proves less than it seems to.
 type Coverage struct {
-	Schedules uint64
-	of        [covCount]uint64
+	of [covCount]uint64
 }
 
 type cov int
 
 // What must have been seen.
 const (
-	covGap cov = iota
+	covDenied cov = iota
+	covMarkAwaited
+	covAtomic
+	covRefund
+	covReset
+	covAgentDeleted
+	covPolicy
+	covPolicyDeleted
+	covKVPut
+	covKVDelete
+	covIncrement
+	covMultiPage
+	covGap
+	covRelayed
 	covDup
 	covDamaged
-	covCrash
-	covCrashInFlush
-	covFlushLostAfterPush
+	covSplit
+	covOneWay
+	covAudit
 	covBirth
 	covCollected
 	covRetired
-	covBootstrap
+	covCrash
+	covCrashInFlush
+	covFlushLostAfterPush
+	covFlushRefused
+	covRecovered
 	covRestore
 	covDiskLost
-	covMultiPage
-	covDenied
-	covRefund
-	covRelayed
-	covSplit
+	covDiskFull
+	covDiskFailed
+	covOpenFailed
+	covClone
+	covJoin
+	covBootstrap
+	covLeave
 	covForgotten
+	covOutcast
+	covPause
+	covClockJump
+	covOvershoot
+	covOvershootChecked
+	covReleased
+	covEvicted
 	covCount
 )
 
 var covNames = [covCount]string{
-	covGap: "gap seen", covDup: "message twice", covDamaged: "message damaged", covCrash: "crash",
-	covCrashInFlush: "crash within a flush", covFlushLostAfterPush: "flush lost after its push",
-	covBirth: "birth rolled over", covCollected: "row collected", covRetired: "run retired",
-	covBootstrap: "bootstrap", covRestore: "backup restored", covDiskLost: "disk lost", covMultiPage: "session of several pages",
-	covDenied: "request denied", covRefund: "refund", covRelayed: "row relayed by a third node", covSplit: "partition", covForgotten: "node forgotten",
+	covDenied: "request denied", covMarkAwaited: "reserve mark awaited", covAtomic: "atomic batch", covRefund: "refund",
+	covReset: "agent reset", covAgentDeleted: "agent deleted", covPolicy: "policy written", covPolicyDeleted: "policy deleted",
+	covKVPut: "register written", covKVDelete: "key deleted", covIncrement: "counter incremented",
+	covMultiPage: "session of several pages", covGap: "gap", covRelayed: "row relayed by a third node", covDup: "message twice",
+	covDamaged: "message damaged", covSplit: "partition", covOneWay: "link cut one way", covAudit: "digests compared",
+	covBirth: "birth rolled over", covCollected: "row collected", covRetired: "run retired", covCrash: "crash",
+	covCrashInFlush: "crash within a flush", covFlushLostAfterPush: "flush lost after its push", covFlushRefused: "flush refused",
+	covRecovered: "reserve mark charged", covRestore: "backup restored", covDiskLost: "disk lost", covDiskFull: "disk full",
+	covDiskFailed: "disk failed", covOpenFailed: "start failed", covClone: "disk cloned", covJoin: "node joined",
+	covBootstrap: "bootstrap", covLeave: "node left", covForgotten: "node forgotten", covOutcast: "forgotten node cast out",
+	covPause: "process paused", covClockJump: "clock jumped", covOvershoot: "overshoot", covOvershootChecked: "overshoot within its bound",
+	covReleased: "share of a failed peer released", covEvicted: "cell put out of memory",
 }
 
 func (c *Coverage) hit(what cov) { c.of[what]++ }
@@ -51,7 +83,6 @@ func (c *Coverage) add(what cov, n uint64) { c.of[what] += n }
 
 // Merge adds what another worker has seen.
 func (c *Coverage) Merge(o *Coverage) {
-	c.Schedules += o.Schedules
 	for i := range c.of {
 		c.of[i] += o.of[i]
 	}
@@ -70,6 +101,6 @@ func (c *Coverage) Missing() (names []string) {
 // Print writes the counters, one a line.
 func (c *Coverage) Print(to io.Writer) {
 	for i, n := range c.of {
-		fmt.Fprintf(to, "  %-30s %d\n", covNames[i], n)
+		fmt.Fprintf(to, "  %-32s %d\n", covNames[i], n)
 	}
 }

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"errors"
+
 	"github.com/openclaw/clawd/crdt"
 	"github.com/openclaw/clawd/node/antientropy"
 	"github.com/openclaw/clawd/node/replica"
@@ -17,26 +19,49 @@ type flush struct {
 
 func (f *flush) becomeDurable(d *disk) { d.know, d.regs = f.know, f.regs }
 
+func (w *world) opFlush(m *machine, _ *Op, c *chance) { w.beginFlush(m.proc, c) }
+
+// flushIfWanted begins a flush soon when somebody waits for one.
+func (w *world) flushIfWanted(p *process, c *chance) {
+	select {
+	case <-p.rep.WantFlush():
+	default:
+		return
+	}
+	if p.soon || w.settling {
+		return
+	}
+	p.soon = true
+	rest := c.fork()
+	w.after(int64(c.below(300)), p, func(w *world, p *process) {
+		p.soon = false
+		w.beginFlush(p, &rest)
+	})
+}
+
 // beginFlush takes the dirty set. The commit ends a while later, so that
 // anything can happen in between.
 func (w *world) beginFlush(p *process, c *chance) {
 	if p.flush != nil {
 		return // one at a time
 	}
-	f := p.rep.BeginFlush(w.instant(p))
-	w.noteRows(p, f)
-	fl := &flush{f: f, know: p.know.clone(), regs: p.regs.clone()}
-	p.flush = fl
-	if f.Batch.Len() > 0 && c.permille(500) {
+	w.noteFlush(p, p.rep.BeginFlush(w.instant(p)), c)
+	fl := p.flush
+	if fl == nil || w.broken != nil {
+		return
+	}
+	if fl.f.Batch.Len() > 0 && c.permille(500) {
 		// The store shows a batch before it is synced.
-		if err := p.store.Commit(f.Batch, false); err != nil {
-			w.fail("flush", "%s: %v", p.m.name, err)
+		switch err := p.store.Commit(fl.f.Batch, false); {
+		case err == nil:
+			fl.written = true
+		case !errors.Is(err, storage.ErrFull):
+			w.failed(p, "flush", err)
 			return
 		}
-		fl.written = true
 	}
-	if f.PushEarly {
-		w.push(p, f.Pages, c)
+	if fl.f.PushEarly {
+		w.push(p, fl.f.Pages, c)
 	}
 	if c.permille(400) {
 		w.endFlush(p, c)
@@ -50,10 +75,15 @@ func (w *world) beginFlush(p *process, c *chance) {
 	})
 }
 
+// noteFlush puts a flush that has begun into the ledger.
+func (w *world) noteFlush(p *process, f *replica.Flush, _ *chance) {
+	w.noteRows(p, f)
+	p.flush = &flush{f: f, know: p.know.clone(), regs: p.regs.clone()}
+}
+
 // endFlush syncs the batch of the flush under way.
 func (w *world) endFlush(p *process, c *chance) {
 	fl := p.flush
-	p.flush = nil
 	f := fl.f
 	var err error
 	switch {
@@ -62,13 +92,22 @@ func (w *world) endFlush(p *process, c *chance) {
 		err = p.store.Commit(storage.NewBatch(), true)
 	default:
 		err = p.store.Commit(f.Batch, true)
+		fl.written = true // a commit that failed may be there after a crash
 	}
+	if err != nil && !errors.Is(err, storage.ErrFull) {
+		w.failed(p, "flush", err) // the process ends with its flush
+		return
+	}
+	p.flush = nil
 	p.rep.EndFlush(f, w.instant(p), err)
 	if err != nil {
-		w.fail("flush", "%s: %v", p.m.name, err)
+		w.coverage.hit(covFlushRefused)
+		w.tell("%s cannot flush: %v", w.ledger.runs[p.run].name, err)
+		w.wake(p, f.Gen, false)
 		return
 	}
 	fl.becomeDurable(p.m.disk)
+	w.wake(p, f.Gen, true)
 	if !f.PushEarly {
 		w.push(p, f.Pages, c)
 	}
@@ -83,29 +122,61 @@ func (w *world) noteRows(p *process, f *replica.Flush) {
 	run := w.ledger.runs[p.run]
 	for _, page := range f.Pages {
 		for i := range page.Entries {
-			e := &page.Entries[i]
-			if e.Seq() <= run.lastSeq {
-				w.fail("I5", "%s writes seq %d after seq %d", run.name, e.Seq(), run.lastSeq)
-				return
-			}
-			run.lastSeq = e.Seq()
-			if e.Kind != crdt.KindRegister {
-				w.noteRow(p, run, e)
-			}
+			w.noteEntry(p, run, &page.Entries[i])
 		}
+	}
+	if len(f.Pages) == 0 && f.Batch.Len() > 0 {
+		w.noteUnsaid(p, run, f)
+	}
+	if w.broken != nil {
+		return
 	}
 	if len(f.Pages) > 1 {
 		w.coverage.hit(covMultiPage)
 	}
-	for k := range p.pending {
-		if !p.pending[k].zero() {
-			w.fail("I4", "%s accepted %v of %s, but its flush does not write it", run.name, p.pending[k], w.keyName(k))
+	for k := range w.ledger.keys {
+		if !p.pending[k].zero() && !w.void(&p.regs, k) {
+			w.fail("I4", "%s accepted %s of %s, but its flush does not write it", run.name, tokens(p.pending[k]), w.keyName(k))
 			return
 		}
+		p.pending[k] = amount{}
 	}
 	if w.story != nil && len(f.Pages) > 0 {
 		w.tell("%s flushes %s", run.name, w.entryNames(f.Pages))
 	}
+}
+
+func (w *world) noteEntry(p *process, run *ledgerRun, e *crdt.Entry) {
+	if e.Seq() <= run.lastSeq {
+		w.fail("I5", "%s writes seq %d after seq %d", run.name, e.Seq(), run.lastSeq)
+		return
+	}
+	run.lastSeq = e.Seq()
+	if e.Kind == crdt.KindRegister {
+		w.noteRegister(p, run, e)
+	} else {
+		w.noteRow(p, run, e)
+	}
+}
+
+// noteUnsaid finds the rows of a flush that nobody is told of, since there are
+// no peers, in its batch.
+func (w *world) noteUnsaid(p *process, run *ledgerRun, f *replica.Flush) {
+	scratch, err := storage.New(p.m.disk.engine.Clone())
+	w.must(err)
+	w.must(scratch.Commit(f.Batch, false))
+	var cell storage.Cell
+	w.must(scratch.Index(run.origin, run.lastSeq, func(_ uint64, kind crdt.Kind, key string) bool {
+		e := crdt.Entry{Kind: kind, Key: key}
+		if kind == crdt.KindRegister {
+			e.Register, _, err = scratch.Register(key)
+		} else if _, err = scratch.Cell(kind, key, &cell); err == nil {
+			e.Row = *cell.Slot(run.origin)
+		}
+		w.must(err)
+		w.noteEntry(p, run, &e)
+		return w.broken == nil
+	}))
 }
 
 func (w *world) noteRow(p *process, run *ledgerRun, e *crdt.Entry) {
@@ -138,6 +209,14 @@ func (w *world) noteRow(p *process, run *ledgerRun, e *crdt.Entry) {
 	p.know.learn(p.run, k, len(run.rows[k]))
 }
 
+// noteRegister looks that a register leaves the process as it was written.
+func (w *world) noteRegister(p *process, run *ledgerRun, e *crdt.Entry) {
+	k := w.ledger.regs.key(e.Key)
+	if w.ledger.regs.find(k, &e.Register) != p.regs.get(k) {
+		w.fail("I6", "%s writes an old value of %q", run.name, e.Key)
+	}
+}
+
 // push sends pages to all other machines.
 func (w *world) push(p *process, pages []*antientropy.Page, c *chance) {
 	for _, page := range pages {
@@ -148,4 +227,8 @@ func (w *world) push(p *process, pages []*antientropy.Page, c *chance) {
 			}
 		}
 	}
+}
+
+func (w *world) opIdle(m *machine, _ *Op, c *chance) {
+	w.push(m.proc, []*antientropy.Page{m.proc.rep.IdlePage(w.instant(m.proc))}, c)
 }

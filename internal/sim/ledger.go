@@ -32,8 +32,11 @@ type ledger struct {
 
 // ledgerKey is one counter key: a bucket or a counter of the store.
 type ledgerKey struct {
-	kind crdt.Kind
-	key  string
+	kind  crdt.Kind
+	key   string
+	agent string // or the counter's name
+	epoch crdt.HLC
+	ideal ideal
 }
 
 // ledgerRun is what one process start wrote.
@@ -66,7 +69,15 @@ func (l *ledger) key(kind crdt.Kind, key string) int {
 		return -1
 	}
 	l.keyOf[name] = len(l.keys)
-	l.keys = append(l.keys, ledgerKey{kind, key})
+	l.keys = append(l.keys, ledgerKey{kind: kind, key: key})
+	k := &l.keys[len(l.keys)-1]
+	if kind == crdt.KindBucket {
+		b, _ := crdt.ParseBucketKey(key)
+		k.agent, k.epoch = b.Agent, b.Epoch
+	} else {
+		c, _ := crdt.ParseCounterKey(key)
+		k.agent, k.epoch = c.Name, c.Epoch
+	}
 	return len(l.keys) - 1
 }
 

@@ -12,15 +12,35 @@ import (
 
 // machine is a place where a process runs, crashes and is started again.
 type machine struct {
-	id     int
-	name   string
-	disk   *disk
-	backup *disk
-	clock  Clock
-	proc   *process // nil while down
-	starts uint64
-	disks  uint64
+	id      int
+	name    string
+	disk    *disk // nil for a spare one
+	backup  *disk
+	clock   Clock
+	proc    *process // nil while down
+	starts  uint64
+	disks   uint64
+	until   int64 // paused until then
+	full    bool  // the disk is
+	faulty  bool  // the disk was told to fail
+	goodbye bool  // the last process stopped in order
+	gone    bool  // left for good
+	cloned  bool  // runs on a copy of another's disk
+	owed    *promised
+	orphans []int // runs that ended while they were opened
+	failAt  int   // which operation of the next opening fails
 }
+
+// promised is what the last process of a machine owes its clients.
+type promised struct {
+	run      int
+	since    []int // runs of the same machine that began after it
+	floor    [maxKeys]uint64
+	accepted [maxKeys]amount
+	regs     []regFloor
+}
+
+type regFloor struct{ key, place int }
 
 // disk is what survives a process, and what the ledger says must be on it.
 type disk struct {
@@ -37,19 +57,54 @@ func (d *disk) clone() *disk {
 
 // process is one start of a replica.
 type process struct {
-	m       *machine
-	rep     *replica.Replica
-	store   *storage.Store
-	node    crdt.NodeID
-	run     int // of the ledger
-	booted  int64
-	know    knowledge
-	regs    regKnowledge
-	pending [maxKeys]amount // accepted and not captured by a flush yet
-	flush   *flush
+	m        *machine
+	rep      *replica.Replica
+	store    *storage.Store
+	node     crdt.NodeID
+	run      int // of the ledger
+	booted   int64
+	know     knowledge
+	regs     regKnowledge
+	pending  [maxKeys]amount // accepted and not captured by a flush yet
+	accepted [maxKeys]amount // since the start
+	floor    [maxKeys]uint64 // of it, what must survive a crash
+	regFloor []regFloor
+	flush    *flush
+	soon     bool // a flush is about to begin
+	waiters  []waiter
+	heard    map[crdt.NodeID]int64 // when a node last told that it has told all
+	silence  int64                 // the longest that a node was not heard
+}
+
+// waiter is a client that waits for a flush.
+type waiter struct {
+	gen uint64
+	fn  func(w *world, durable bool)
 }
 
 func (p *process) alive() bool { return p.m.proc == p }
+
+func (p *process) await(gen uint64, fn func(*world, bool)) {
+	p.waiters = append(p.waiters, waiter{gen, fn})
+}
+
+// wake answers those who waited for a flush up to gen.
+func (w *world) wake(p *process, gen uint64, durable bool) {
+	var left []waiter
+	woken := p.waiters
+	p.waiters = nil
+	for i := range woken {
+		switch {
+		case woken[i].gen > gen:
+			left = append(left, woken[i])
+		case p.alive():
+			woken[i].fn(w, durable)
+		}
+	}
+	p.waiters = append(left, p.waiters...)
+}
+
+func (m *machine) paused(now int64) bool { return now < m.until }
 
 func (m *machine) wall(now int64) int64 {
 	const epoch = 1_700_000_000_000
@@ -88,74 +143,148 @@ func (w *world) start(m *machine) {
 	if m.proc != nil {
 		return
 	}
-	store, err := storage.New(m.disk.engine)
-	if err != nil {
-		w.fail("start", "%s cannot open its store: %v", m.name, err)
-		return
-	}
 	m.starts++
 	origin := crdt.Origin(w.id('r', uint64(m.id), m.starts))
-	p := &process{m: m, store: store, node: m.disk.node, booted: w.now, know: m.disk.know.clone(), regs: m.disk.regs.clone()}
+	p := &process{
+		m: m, node: m.disk.node, booted: w.now, know: m.disk.know.clone(), regs: m.disk.regs.clone(),
+		heard: make(map[crdt.NodeID]int64),
+	}
 	p.run = w.ledger.addRun(origin, p.node, fmt.Sprintf("%s%d", m.name, m.starts))
-	now := w.instant(p)
-	b := storage.NewBatch()
-	b.PutCurrentRun(crdt.Run{Origin: origin, Node: p.node, Name: m.name, Started: crdt.NewHLC(now.Wall, 0)})
-	if err := store.Commit(b, true); err != nil {
-		w.fail("start", "%s cannot write its run: %v", m.name, err)
+	if m.owed != nil {
+		m.owed.since = append(m.owed.since, p.run)
+	}
+	if err := w.open(p, origin); err != nil {
+		w.openFailed(p, err)
 		return
 	}
-	c := &w.plan.Config
-	p.rep, err = replica.Open(replica.Options{
-		Cluster: clusterName, Node: p.node, Name: m.name, Run: origin, Store: store, Default: c.Default,
-		Idle: c.Idle, ForgetAfter: c.Forget, ReleaseAfter: c.Release, Tombstones: c.Tombstones,
-		HotCells: c.HotCells, PageRows: c.PageRows, Seed: c.Seed, Shards: 2,
-	}, now)
-	if err != nil {
-		w.fail("start", "%s: %v", m.name, err)
-		return
-	}
-	m.proc = p
+	m.disk.engine.Inject(nil)
+	m.proc, m.goodbye, m.failAt = p, false, 0
 	w.tell("%s starts as %s", m.name, w.runName(origin))
+	for _, run := range append(m.orphans, p.run) {
+		w.noteRecovered(p, run)
+	}
+	m.orphans = nil
+	w.checkPromises(p)
 	w.checkStore(p)
 }
 
-// crash ends the process; of the batches that were not synced yet, keep stay.
-func (w *world) crash(m *machine, keep func(int) int) {
-	w.coverage.hit(covCrash)
-	kept := false
-	m.disk.engine = m.disk.engine.Crash(func(n int) int {
-		k := keep(n)
-		kept = k > 0 && k == n
-		return k
+func (w *world) open(p *process, origin crdt.Origin) (err error) {
+	if p.m.failAt > 0 {
+		p.m.disk.engine.Inject(storage.FailNth(p.m.failAt, errDisk))
+	}
+	if p.store, err = storage.New(p.m.disk.engine); err != nil {
+		return err
+	}
+	now := w.instant(p)
+	b := storage.NewBatch()
+	b.PutCurrentRun(crdt.Run{Origin: origin, Node: p.node, Name: p.m.name, Started: crdt.NewHLC(now.Wall, 0)})
+	if err := p.store.Commit(b, true); err != nil {
+		return err
+	}
+	c := &w.plan.Config
+	p.rep, err = replica.Open(replica.Options{
+		Cluster: clusterName, Node: p.node, Name: p.m.name, Run: origin, Store: p.store, Default: c.Default,
+		Idle: c.Idle, ForgetAfter: c.Forget, ReleaseAfter: c.Release, Tombstones: c.Tombstones,
+		HotCells: c.HotCells, PageRows: c.PageRows, Seed: c.Seed, Shards: 2,
+	}, now)
+	return err
+}
+
+// openFailed ends a process that did not get as far as its replica.
+func (w *world) openFailed(p *process, err error) {
+	m := p.m
+	if m.failAt == 0 {
+		w.fail("start", "%s: %v", m.name, err)
+		return
+	}
+	w.tell("%s cannot start: %v", m.name, err)
+	w.coverage.hit(covOpenFailed)
+	c := chance(w.id('s', uint64(m.id), m.starts))
+	m.disk.engine = m.disk.engine.Crash(func(n int) int { return c.below(n + 1) })
+	m.orphans = append(m.orphans, p.run)
+	m.failAt = 0
+	w.startLater(m, &c)
+}
+
+// noteRecovered puts the rows into the ledger that a replica wrote while it was
+// opened: the charge for what the run before may have admitted under a mark.
+func (w *world) noteRecovered(p *process, number int) {
+	run := w.ledger.runs[number]
+	var cell storage.Cell
+	err := p.store.Index(run.origin, 0, func(seq uint64, kind crdt.Kind, key string) bool {
+		k := w.ledger.key(kind, key)
+		if _, err := p.store.Cell(kind, key, &cell); err != nil || k < 0 {
+			return false
+		}
+		row := *cell.Slot(run.origin)
+		run.rows[k] = append(run.rows[k], version{row: row, sum: amount{row.Consumed, row.Refunded}})
+		run.lastSeq = max(run.lastSeq, seq)
+		p.know.learn(number, k, len(run.rows[k]))
+		p.m.disk.know.learn(number, k, len(run.rows[k]))
+		if number == p.run {
+			p.accepted[k] = amount{row.Consumed, row.Refunded}
+			p.floor[k] = row.Consumed
+		}
+		w.coverage.hit(covRecovered)
+		w.charged(k, row.Consumed)
+		w.tell("%s is charged %s of %s", run.name, rowText(row), w.keyName(k))
+		return true
 	})
-	if f := m.proc.flush; f != nil {
-		w.coverage.hit(covCrashInFlush)
-		if f.written && kept {
-			f.becomeDurable(m.disk)
+	w.must(err)
+}
+
+// checkPromises looks whether what clients were answered survived.
+func (w *world) checkPromises(p *process) {
+	owed := p.m.owed
+	p.m.owed = nil
+	if owed == nil || p.m.disk.know.lossy {
+		return
+	}
+	d := p.m.disk
+	for k := range w.ledger.keys {
+		var have, charge amount
+		if at := d.know.get(owed.run, k); at > 0 {
+			have = w.ledger.runs[owed.run].rows[k][at-1].sum
+		}
+		for _, run := range owed.since {
+			if at := d.know.get(run, k); at > 0 {
+				charge = charge.plus(w.ledger.runs[run].rows[k][at-1].sum)
+			}
+		}
+		if w.void(&d.regs, k) {
+			continue
+		}
+		if have.consumed+charge.consumed < owed.floor[k] {
+			w.fail("I10", "%s had answered for %d of %s, of which %d and a charge of %d are left",
+				w.ledger.runs[owed.run].name, owed.floor[k], w.keyName(k), have.consumed, charge.consumed)
+			return
 		}
 	}
-	w.tell("%s crashes; an unfinished flush is %s", m.name, map[bool]string{true: "kept", false: "lost"}[kept])
-	m.proc = nil
+	for _, f := range owed.regs {
+		have := d.regs.get(f.key)
+		if have == f.place || have > 0 && w.ledger.regs.values[f.key][have-1].later(&w.ledger.regs.values[f.key][f.place-1]) {
+			continue
+		}
+		w.fail("I10", "%s had answered for a write of %q that is gone", w.ledger.runs[owed.run].name, w.ledger.regs.keys[f.key])
+		return
+	}
 }
 
 // startLater starts a machine after a while.
 func (w *world) startLater(m *machine, c *chance) {
-	w.queue.push(w.now+int64(c.below(15_000)), func(w *world) {
-		if m.proc == nil {
-			w.bringUp(m)
-		}
-	})
+	w.queue.push(w.now+int64(c.below(15_000)), func(w *world) { w.bringUp(m) })
 }
 
 // bringUp starts a machine; one with an empty disk takes over the state of a
 // peer first.
 func (w *world) bringUp(m *machine) {
+	if m.proc != nil || m.gone || m.disk == nil {
+		return
+	}
 	if m.disk.empty && !w.bootstrap(m) {
-		w.queue.push(w.now+5_000, func(w *world) {
-			if m.proc == nil && !w.settling {
-				w.bringUp(m)
-			}
-		})
+		if !w.settling && w.broken == nil {
+			w.queue.push(w.now+5_000, func(w *world) { w.bringUp(m) })
+		}
 		return
 	}
 	w.start(m)
@@ -167,7 +296,7 @@ func (w *world) bringUp(m *machine) {
 // bootstrap copies the state of the first peer in reach.
 func (w *world) bootstrap(m *machine) bool {
 	for _, d := range w.machines {
-		if d.proc == nil || w.cut[d.id][m.id] || w.cut[m.id][d.id] {
+		if d.proc == nil || d.cloned || d.faulty || w.cut[d.id][m.id] || w.cut[m.id][d.id] {
 			continue
 		}
 		var stream bytes.Buffer
@@ -195,8 +324,9 @@ func stack() string {
 	lines := bytes.Split(debug.Stack(), []byte("\n"))
 	var kept [][]byte
 	for i := 0; i+1 < len(lines); i++ {
-		if bytes.Contains(lines[i+1], []byte("/clawd/")) || bytes.Contains(lines[i+1], []byte("/main/")) {
-			kept = append(kept, lines[i])
+		if bytes.Contains(lines[i+1], []byte("/node/")) || bytes.Contains(lines[i+1], []byte("/sim/")) ||
+			bytes.Contains(lines[i+1], []byte("/ratelimit/")) || bytes.Contains(lines[i+1], []byte("/storage/")) {
+			kept = append(kept, lines[i], lines[i+1])
 			i++
 		}
 	}

@@ -73,8 +73,13 @@ func (m *message) damage() {
 }
 
 func (w *world) deliver(m *message) {
-	p := w.machines[m.to].proc
-	if p == nil {
+	to := w.machines[m.to]
+	p := to.proc
+	switch {
+	case p == nil:
+		return
+	case to.paused(w.now):
+		w.queue.push(to.until, func(w *world) { w.deliver(m) })
 		return
 	}
 	switch m.kind {
@@ -122,7 +127,7 @@ func (w *world) deliverPage(p *process, m *message) {
 	var gap *antientropy.GapError
 	switch {
 	case err == nil:
-		w.learnPage(p, page, m)
+		w.learnPage(p, page)
 		if m.kind == msgPush {
 			w.send(&message{kind: msgAck, from: m.to, to: m.from, body: ack.Append(nil), chance: m.chance.fork()})
 		}
@@ -131,14 +136,26 @@ func (w *world) deliverPage(p *process, m *message) {
 		if m.kind == msgPush {
 			w.pull(p, w.machines[m.from], &m.chance)
 		}
-	case errors.Is(err, antientropy.ErrOwnOrigin), errors.Is(err, antientropy.ErrForgotten):
+	case errors.Is(err, antientropy.ErrOwnOrigin):
+	case errors.Is(err, antientropy.ErrForgotten):
+		w.tellOutcast(m)
+	case p.m.faulty:
+		w.failed(p, "merge", err)
 	default:
 		w.fail("I14", "%s refuses a page of %s: %v", p.m.name, w.machines[m.from].name, err)
 	}
 }
 
+// tellOutcast brings the refusal of a message back to its sender.
+func (w *world) tellOutcast(m *message) {
+	if from := w.machines[m.from].proc; from != nil && !w.cut[m.to][m.from] && from.node == w.machines[m.from].disk.node && w.forgotten(from.node) {
+		w.outcast(from)
+	}
+}
+
 // learnPage raises what the ledger says the process knows.
-func (w *world) learnPage(p *process, page *antientropy.Page, m *message) {
+func (w *world) learnPage(p *process, page *antientropy.Page) {
+	w.noteHeard(p, page)
 	i, ok := w.ledger.runOf[page.Run.Origin]
 	if !ok {
 		w.fail("I5", "%s takes a page of a run that never was: %v", p.m.name, page.Run)
@@ -178,6 +195,13 @@ func (w *world) learnRegister(p *process, e *crdt.Entry) {
 	}
 	if p.regs.learn(&w.ledger.regs, key, place) {
 		w.news = true
+		w.forgetVoid(p)
+	}
+}
+
+func (w *world) opPull(m *machine, op *Op, c *chance) {
+	if op.P != op.M {
+		w.pull(m.proc, w.machines[op.P], c)
 	}
 }
 
@@ -196,7 +220,14 @@ func (w *world) deliverPull(p *process, m *message) {
 		w.send(&message{kind: msgPulled, from: m.to, to: m.from, body: page.Append(nil), chance: m.chance.fork()})
 		return nil
 	})
-	if err != nil && !errors.Is(err, antientropy.ErrForgotten) {
+	switch {
+	case errors.Is(err, antientropy.ErrForgotten):
+		w.tellOutcast(m)
+		return
+	case err != nil && p.m.faulty:
+		w.failed(p, "pull", err)
+		return
+	case err != nil:
 		w.fail("I14", "%s refuses a pull of %s: %v", p.m.name, w.machines[m.from].name, err)
 		return
 	}

@@ -1,9 +1,7 @@
 package sim
 
 import (
-	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/openclaw/clawd/ratelimit"
@@ -13,13 +11,16 @@ import (
 // down from the product's, so that what takes days there happens here often.
 type Config struct {
 	Seed     uint64
-	Machines int
+	Machines int // that the cluster begins with
+	Spares   int // machines that may join, or run a copy of another's disk
 	Agents   int
+	Keys     int // of the key-value store, registers and counters each
 
 	Idle, Forget, Release, Tombstones time.Duration
 	PageRows                          int
 	HotCells                          int
 	Default                           ratelimit.Policy
+	Policies                          []ratelimit.Policy `json:",omitempty"` // that operators put and delete
 
 	Net    Net
 	Clocks []Clock // by machine
@@ -38,57 +39,11 @@ type Clock struct {
 	DriftPPM int64 // of both
 }
 
-// OpKind is what an operation does.
-type OpKind uint8
-
-// The operations.
-const (
-	OpConsume OpKind = iota
-	OpRefund
-	OpFlush
-	OpIdle
-	OpPull
-	OpCollect
-	OpGossip
-	OpTick
-	OpCrash
-	OpStop
-	OpBackup
-	OpRestore
-	OpLoseDisk
-	OpSplit
-	OpHeal
-	OpForget
-	opKinds
-)
-
-var opNames = [opKinds]string{
-	OpConsume: "consume", OpRefund: "refund", OpFlush: "flush", OpIdle: "idle", OpPull: "pull", OpCollect: "collect",
-	OpGossip: "gossip", OpTick: "tick", OpCrash: "crash", OpStop: "stop", OpBackup: "backup", OpRestore: "restore",
-	OpLoseDisk: "lose-disk", OpSplit: "split", OpHeal: "heal", OpForget: "forget",
-}
-
-// MarshalText writes the kind as its name: plans are kept as regressions, and
-// numbers would change their meaning with the next kind.
-func (k OpKind) MarshalText() ([]byte, error) { return []byte(opNames[k]), nil }
-
-// UnmarshalText is the reverse of MarshalText.
-func (k *OpKind) UnmarshalText(b []byte) error {
-	i := slices.Index(opNames[:], string(b))
-	if i < 0 {
-		return fmt.Errorf("there is no operation %q", b)
-	}
-	*k = OpKind(i)
-	return nil
-}
-
-// Op is one operation of a plan. What its numbers mean depends on its kind;
-// all chance within it comes from R.
+// Op is one operation of a plan. All chance within it comes from R.
 type Op struct {
 	At   int64 // ms
 	Kind OpKind
 	M, P int // machine, and another one
-	N    int64
 	R    uint64
 }
 
@@ -111,15 +66,13 @@ func NewPlan(seed uint64) *Plan {
 	r := rand.New(rand.NewPCG(seed, 0x51a7e))
 	p := &Plan{Config: newConfig(seed, r)}
 	weights := newWeights(r, &p.Config)
-	steps := 150 + r.IntN(250)
+	steps := 100 + r.IntN(200)
 	var now int64
 	pace := pick(r, 400, 1000, 2500) // ms between two operations, about
+	all := p.Machines + p.Spares
 	for range steps {
 		now += int64(pick(r, 0, r.IntN(pace), pace, 3*pace))
-		p.Ops = append(p.Ops, Op{
-			At: now, Kind: weights.draw(r), M: r.IntN(p.Machines), P: r.IntN(p.Machines),
-			N: int64(r.Uint64() >> 1), R: r.Uint64(),
-		})
+		p.Ops = append(p.Ops, Op{At: now, Kind: weights.draw(r), M: r.IntN(all), P: r.IntN(all), R: r.Uint64()})
 	}
 	return p
 }
@@ -129,8 +82,10 @@ func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 func newConfig(seed uint64, r *rand.Rand) Config {
 	c := Config{
 		Seed:     seed,
-		Machines: pick(r, 2, 3, 3, 4),
+		Machines: pick(r, 1, 2, 2, 2, 3, 3, 3, 3, 4),
+		Spares:   pick(r, 0, 0, 1),
 		Agents:   pick(r, 1, 2, 4),
+		Keys:     pick(r, 0, 1, 2),
 		Idle:     pick(r, 24*time.Hour, 60*time.Second, 60*time.Second),
 		PageRows: pick(r, 1, 2, 3, 4096),
 		HotCells: pick(r, 1, 3, 1000),
@@ -138,50 +93,41 @@ func newConfig(seed uint64, r *rand.Rand) Config {
 	c.Forget = 30 * c.Idle
 	c.Release = 10 * time.Second
 	c.Tombstones = 2 * c.Idle
-	c.Default = ratelimit.Policy{
-		Capacity: int64(pick(r, 10, 100, 1000)), RefillRate: ratelimit.Whole(int64(pick(r, 1, 10, 100))),
-		IntervalSeconds: ratelimit.Whole(int64(pick(r, 1, 10, 60))),
+	c.Default = newPolicy(r)
+	for i := range pick(r, 0, 0, 2, 3) {
+		p := newPolicy(r)
+		p.Name = [...]string{"agent0", "all", "few"}[i]
+		p.Match = [...]string{"", "agent*", "agent1*"}[i]
+		c.Policies = append(c.Policies, p)
 	}
 	c.Net = Net{
 		Latency: int64(pick(r, 0, 50, 2000)), Drop: pick(r, 0, 20, 150), Dup: pick(r, 0, 20, 150),
-		Slow: pick(r, 0, 20, 100), SlowMS: min(int64(pick(r, 5_000, 25_000, 600_000)), c.Idle.Milliseconds()/2), Damage: pick(r, 0, 0, 20),
+		Slow: pick(r, 0, 20, 100), SlowMS: int64(pick(r, 5_000, 25_000, 600_000)), Damage: pick(r, 0, 0, 20),
 	}
-	for range c.Machines {
-		c.Clocks = append(c.Clocks, Clock{OffsetMS: int64(r.IntN(4000) - 2000)})
+	// No message is under way for longer than half the idle time: collection
+	// relies on that, as the product may with a day.
+	c.Net.SlowMS = min(c.Net.SlowMS, c.Idle.Milliseconds()/2)
+	offset, drift := pick(r, 0, 2_000, 86_400_000), pick(r, 0, 0, 500, 20_000)
+	for range c.Machines + c.Spares {
+		c.Clocks = append(c.Clocks, Clock{
+			OffsetMS: int64(r.IntN(2*offset+1) - offset), DriftPPM: int64(r.IntN(2*drift+1) - drift),
+		})
 	}
 	return c
 }
 
-// weights is how often each kind of operation is drawn. A seed leaves some of
-// them out and makes others frequent: bugs hide where a mix is extreme.
-type weights struct {
-	of    [opKinds]int
-	total int
-}
-
-func newWeights(r *rand.Rand, c *Config) *weights {
-	w := &weights{of: [opKinds]int{
-		OpConsume: 300, OpRefund: 30, OpFlush: 200, OpIdle: 30, OpPull: 100, OpCollect: 40, OpGossip: 20, OpTick: 20,
-		OpCrash: 20, OpStop: 8, OpBackup: 8, OpRestore: 4, OpLoseDisk: 3, OpSplit: 8, OpHeal: 8, OpForget: 4,
-	}}
-	for k := OpRefund; k < opKinds; k++ {
-		if k == OpFlush || k == OpPull {
-			continue
-		}
-		w.of[k] = w.of[k] * pick(r, 0, 1, 1, 1, 4)
+// newPolicy draws a limit that the traffic of a schedule now and then exceeds.
+func newPolicy(r *rand.Rand) ratelimit.Policy {
+	p := ratelimit.Policy{
+		Capacity: int64(pick(r, 10, 100, 1000)), RefillRate: ratelimit.Whole(int64(pick(r, 1, 10, 100))),
+		IntervalSeconds: ratelimit.Whole(int64(pick(r, 1, 7, 60))),
+		Durability:      pick(r, ratelimit.Async, ratelimit.Async, ratelimit.Reserve, ratelimit.Sync),
 	}
-	for _, n := range w.of {
-		w.total += n
+	if floor := int64(pick(r, -1, -1, 0, 1_000_000)); floor >= 0 {
+		p.Floor = &floor
 	}
-	return w
-}
-
-func (w *weights) draw(r *rand.Rand) OpKind {
-	n := r.IntN(w.total)
-	for k, weight := range w.of {
-		if n -= weight; n < 0 {
-			return OpKind(k)
-		}
+	if r.IntN(8) == 0 {
+		p.Minority = ratelimit.MinorityHold
 	}
-	return OpConsume
+	return p
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 
 	"github.com/openclaw/clawd/crdt"
+	"github.com/openclaw/clawd/ratelimit"
 )
 
 // registerLedger is every value a register was ever given.
@@ -21,6 +22,8 @@ type regValue struct {
 	deleted bool
 	value   []byte
 	expires int64
+
+	decoded *ratelimit.Policy
 }
 
 func newRegisterLedger() registerLedger { return registerLedger{keyOf: make(map[string]int)} }
@@ -102,19 +105,53 @@ func (l *registerLedger) value(k regKnowledge, key int) *regValue {
 }
 
 // wrote notes a register that a process was just asked to write, and looks that
-// it is newer than anything that process knew.
-func (w *world) wrote(p *process, key crdt.RegisterKey) *regValue {
+// it is newer than anything that process knew. The client has its answer once
+// the flush it waits for is durable.
+func (w *world) wrote(p *process, key crdt.RegisterKey, wait uint64) *regValue {
 	reg, found, err := p.rep.Register(key)
-	if err != nil || !found {
-		w.fail("E4", "%s does not hold the register it just wrote: %v", p.m.name, err)
+	if w.failed(p, "register", err) {
+		return nil
+	}
+	if !found {
+		w.fail("E4", "%s does not hold the register it just wrote", p.m.name)
 		return nil
 	}
 	k := w.ledger.regs.key(key.Encode())
-	v := regValue{reg.Version, reg.Writer, reg.Deleted, reg.Value, reg.ExpiresAt}
-	if have := w.ledger.regs.value(p.regs, k); have != nil && have.version >= v.version || v.writer != p.node {
-		w.fail("E4", "%s writes %v over %v of %q", p.m.name, v.version, have.version, key.Name)
+	v := regValue{version: reg.Version, writer: reg.Writer, deleted: reg.Deleted, value: reg.Value, expires: reg.ExpiresAt}
+	if have := w.ledger.regs.value(p.regs, k); v.writer != p.node || have != nil && have.version >= v.version {
+		w.fail("E4", "%s writes %q with version %v by %v over %v", p.m.name, key.Name, v.version, v.writer, have)
 		return nil
 	}
-	p.regs.learn(&w.ledger.regs, k, w.ledger.regs.add(k, v))
-	return &v
+	if wait == 0 {
+		w.fail("E2", "%s answers for a write of %q that is not durable", p.m.name, key.Name)
+		return nil
+	}
+	place := w.ledger.regs.add(k, v)
+	p.regs.learn(&w.ledger.regs, k, place)
+	w.forgetVoid(p)
+	p.await(wait, func(_ *world, durable bool) {
+		if durable {
+			p.regFloor = append(p.regFloor, regFloor{k, place})
+		}
+	})
+	return &w.ledger.regs.values[k][place-1]
+}
+
+// void tells whether a node with this knowledge has nothing under a counter key
+// any more: its agent or counter was deleted.
+func (w *world) void(regs *regKnowledge, k int) bool {
+	key := &w.ledger.keys[k]
+	if key.kind == crdt.KindBucket {
+		return key.epoch < w.epochOf(regs, key.agent)
+	}
+	return key.epoch < w.counterKey(regs, key.agent).Epoch
+}
+
+// forgetVoid drops what was accepted of agents and counters that were deleted.
+func (w *world) forgetVoid(p *process) {
+	for k := range w.ledger.keys {
+		if w.void(&p.regs, k) {
+			p.pending[k], p.floor[k] = amount{}, 0
+		}
+	}
 }

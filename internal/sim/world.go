@@ -20,8 +20,10 @@ type world struct {
 	broken   *Violation
 	settling bool // faults are over
 	lost     []crdt.NodeID
-	restored bool
-	news     bool // somebody learnt something
+	news     bool  // somebody learnt something
+	jumped   int64 // ms, of all clocks together
+	muddled  bool  // limits or clocks were changed: no account of overshoot
+	restored bool  // a backup was
 }
 
 // Result is how a schedule ended.
@@ -81,20 +83,22 @@ func (w *world) runCatching() {
 }
 
 func (w *world) begin() {
-	n := w.plan.Machines
+	n := w.plan.Machines + w.plan.Spares
 	for i := range n {
 		w.machines = append(w.machines, &machine{
 			id: i, name: string(rune('a' + i)), clock: w.plan.Clocks[i],
 		})
 		w.cut = append(w.cut, make([]bool, n))
 	}
-	for _, m := range w.machines {
+	for _, m := range w.machines[:w.plan.Machines] {
 		w.newDisk(m)
 		m.disk.empty = false // the whole cluster is new
 		w.start(m)
 	}
-	for _, m := range w.machines {
-		w.gossip(m)
+	for _, m := range w.machines[:w.plan.Machines] {
+		if m.proc != nil {
+			w.gossip(m)
+		}
 	}
 }
 
@@ -117,7 +121,11 @@ func (w *world) tell(format string, args ...any) {
 // after runs fn later, on the machine's process if it is still the same one.
 func (w *world) after(ms int64, p *process, fn func(*world, *process)) {
 	w.queue.push(w.now+ms, func(w *world) {
-		if p.alive() {
+		switch {
+		case !p.alive():
+		case p.m.paused(w.now):
+			w.after(p.m.until-w.now, p, fn)
+		default:
 			fn(w, p)
 		}
 	})

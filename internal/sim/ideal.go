@@ -1,0 +1,172 @@
+package sim
+
+import (
+	"math/big"
+
+	"github.com/openclaw/clawd/crdt"
+	"github.com/openclaw/clawd/node/antientropy"
+	"github.com/openclaw/clawd/node/replica"
+	"github.com/openclaw/clawd/ratelimit"
+)
+
+// ideal is one central bucket that everything admitted anywhere is taken from,
+// at true time, in exact arithmetic. How far it is below zero is the overshoot.
+type ideal struct {
+	begun   bool
+	unclear bool     // refunds, resets or other limits have touched it
+	level   *big.Int // µtok · den
+	at      int64    // ms
+	taken   uint64   // µtok, ever
+}
+
+// unclear ends the account of overshoot of a bucket: what comes next has no
+// counterpart in the ideal one.
+func (w *world) unclear(k int) { w.ledger.keys[k].ideal.unclear = true }
+
+func (w *world) unclearAll() {
+	for k := range w.ledger.keys {
+		w.unclear(k)
+	}
+	w.muddled = true
+}
+
+// refilled brings the bucket to the present. The fastest clock of the cluster
+// counts, as the refill of its node does.
+func (b *ideal) refilled(w *world, l *ratelimit.Limit) {
+	full := new(big.Int).Mul(big.NewInt(l.Capacity), new(big.Int).SetUint64(l.RateDen))
+	if !b.begun {
+		*b = ideal{begun: true, unclear: b.unclear, level: full, at: w.now}
+		return
+	}
+	ns := (w.now - b.at) * (1_000_000 + w.fastest())
+	b.at = w.now
+	b.level.Add(b.level, new(big.Int).Mul(big.NewInt(ns), new(big.Int).SetUint64(l.RateNum)))
+	if b.level.Cmp(full) > 0 {
+		b.level.Set(full)
+	}
+}
+
+func (b *ideal) take(n uint64, l *ratelimit.Limit) {
+	b.taken += n
+	b.level.Sub(b.level, new(big.Int).Mul(new(big.Int).SetUint64(n), new(big.Int).SetUint64(l.RateDen)))
+}
+
+// micro is the level in µtok, rounded down.
+func (b *ideal) micro(l *ratelimit.Limit) int64 {
+	return new(big.Int).Div(b.level, new(big.Int).SetUint64(l.RateDen)).Int64()
+}
+
+func (w *world) fastest() (ppm int64) {
+	for _, c := range w.plan.Clocks {
+		ppm = max(ppm, c.DriftPPM)
+	}
+	return ppm
+}
+
+func (w *world) limitOf(k int, q *request) ratelimit.Limit {
+	if q.inline != nil {
+		return *q.inline
+	}
+	return w.plan.Default.Limit()
+}
+
+// checkAdmission holds an admission against the ideal bucket: it may be
+// overdrawn by what the node was not told of, and by what it took for unused
+// while it did not hear its peers.
+func (w *world) checkAdmission(p *process, q *request, k int) {
+	b := &w.ledger.keys[k].ideal
+	if w.muddled {
+		b.unclear = true
+	}
+	if b.unclear {
+		return
+	}
+	l := w.limitOf(k, q)
+	b.refilled(w, &l)
+	b.take(uint64(q.n*ratelimit.Token), &l)
+	level := b.micro(&l)
+	if level < 0 {
+		w.coverage.hit(covOvershoot)
+	}
+	if l.Floor < forgivesNothing {
+		return // debt may be forgiven: the bound is wider
+	}
+	known := w.ledger.sum(&p.know, k).plus(p.pending[k])
+	unseen := int64(b.taken - min(b.taken, known.consumed))
+	bound := unseen + w.mistaken(p, &l) + w.rounding(p, &l)
+	if -level > bound {
+		w.fail("I8", "%s admits %d of %s and overdraws it by %d µtok; it was not told of %d, the bound is %d",
+			p.m.name, q.n, q.agent, -level, unseen, bound)
+	}
+	if -level > 0 {
+		w.coverage.hit(covOvershootChecked)
+	}
+}
+
+// forgivesNothing is a floor that no bucket of a schedule reaches.
+const forgivesNothing = 1000 * 1000 * ratelimit.Token
+
+// mistaken bounds the consumption that a node forgave its peers because it was
+// thrown away here while they were not heard.
+func (w *world) mistaken(p *process, l *ratelimit.Limit) int64 {
+	others := int64(len(w.machines) - 1)
+	gap := p.silence
+	for _, m := range w.machines {
+		if m != p.m && m.disk != nil {
+			gap = max(gap, w.now-p.heard[m.disk.node])
+		}
+	}
+	if len(p.heard) == 0 {
+		gap = w.now
+	}
+	return others * min(l.Capacity+l.Floor, refill(l, gap+1, w.fastest()))
+}
+
+// rounding is what clocks of whole milliseconds lose when a bucket leaves the
+// memory and comes back.
+func (w *world) rounding(p *process, l *ratelimit.Limit) int64 {
+	away := int64(p.rep.Stats(w.instant(p)).Evicted) + int64(p.m.starts) + 2
+	return refill(l, 2*away, w.fastest()) + 10
+}
+
+func refill(l *ratelimit.Limit, ms, ppm int64) int64 {
+	n := new(big.Int).SetUint64(l.RateNum)
+	n.Mul(n, big.NewInt(ms*(1_000_000+ppm)))
+	return n.Div(n, new(big.Int).SetUint64(l.RateDen)).Int64() + 1
+}
+
+// charged takes a charge of a start from the ideal bucket.
+func (w *world) charged(k int, n uint64) {
+	w.unclear(k) // it may be more than was admitted
+}
+
+// noteHeard remembers when a process last heard all of a node.
+func (w *world) noteHeard(p *process, page *antientropy.Page) {
+	if !page.Complete || page.From != page.Run.Node {
+		return
+	}
+	last := p.heard[page.From]
+	p.silence = max(p.silence, w.now-last)
+	p.heard[page.From] = w.now
+}
+
+// checkDenial looks that a node alone denies only what is not there.
+func (w *world) checkDenial(p *process, q *request, k int, out *replica.Outcome) {
+	b := &w.ledger.keys[k].ideal
+	if w.muddled || b.unclear || !w.alone() || w.ledger.keys[k].kind != crdt.KindBucket {
+		return
+	}
+	l := w.limitOf(k, q)
+	b.refilled(w, &l)
+	if level := b.micro(&l); level >= q.n*ratelimit.Token {
+		w.fail("I8", "%s, alone, denies %d of %s, of which %d µtok are there", p.m.name, q.n, q.agent, level)
+	}
+	if out.Decision.RetryAfter <= 0 {
+		w.fail("I8", "%s denies %d of %s and says to try again at once", p.m.name, q.n, q.agent)
+	}
+}
+
+// alone tells whether there was never more than one process.
+func (w *world) alone() bool {
+	return w.plan.Machines == 1 && w.plan.Spares == 0 && w.machines[0].starts == 1 && w.plan.HotCells >= 1000 && w.plan.Clocks[0].DriftPPM == 0
+}

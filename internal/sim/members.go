@@ -1,0 +1,99 @@
+package sim
+
+import (
+	"errors"
+
+	"github.com/openclaw/clawd/crdt"
+	"github.com/openclaw/clawd/node/replica"
+)
+
+func memberKey(n crdt.NodeID) crdt.RegisterKey {
+	return crdt.RegisterKey{Space: crdt.SpaceMember, Name: n.String()}
+}
+
+func (w *world) opGossip(m *machine, _ *Op, _ *chance) { w.gossip(m) }
+
+// gossip tells a process which of its peers seem to be alive.
+func (w *world) gossip(m *machine) {
+	p := m.proc
+	var list []replica.PeerStatus
+	for _, o := range w.machines {
+		if o == m || o.disk == nil || o.starts == 0 || o.disk.node == m.disk.node {
+			continue
+		}
+		s := replica.PeerStatus{Node: o.disk.node, Name: o.name, State: replica.PeerFailed}
+		switch {
+		case o.proc == nil && o.goodbye:
+			s.State = replica.PeerLeft
+		case o.proc != nil && !o.paused(w.now) && !w.cut[o.id][m.id] && !w.cut[m.id][o.id]:
+			s.State, s.Run = replica.PeerAlive, w.ledger.runs[o.proc.run].origin
+		}
+		list = append(list, s)
+	}
+	p.rep.SetPeers(w.instant(p), list)
+}
+
+// opLeave lets a machine leave for good.
+func (w *world) opLeave(m *machine, _ *Op, c *chance) {
+	if w.present() < 2 {
+		return
+	}
+	p := m.proc
+	wait, err := p.rep.Leave(w.instant(p))
+	if w.failed(p, "leave", err) {
+		return
+	}
+	w.coverage.hit(covLeave)
+	w.tell("%s leaves", m.name)
+	w.wrote(p, memberKey(p.node), wait)
+	w.stop(m, c)
+	if m.proc != nil {
+		return
+	}
+	m.gone = true
+	w.lost = append(w.lost, m.disk.node) // if nobody heard that it left
+}
+
+// present counts the machines that belong to the cluster.
+func (w *world) present() (n int) {
+	for _, m := range w.machines {
+		if m.disk != nil && !m.gone && !m.cloned {
+			n++
+		}
+	}
+	return n
+}
+
+// opForget lets the operator declare a lost disk lost.
+func (w *world) opForget(m *machine, _ *Op, c *chance) {
+	if len(w.lost) > 0 {
+		w.forget(m.proc, w.lost[c.below(len(w.lost))])
+	}
+}
+
+func (w *world) forget(p *process, n crdt.NodeID) (known bool) {
+	wait, err := p.rep.Forget(w.instant(p), n)
+	if errors.Is(err, replica.ErrNotFound) || errors.Is(err, replica.ErrSelf) || w.failed(p, "forget", err) {
+		return false
+	}
+	w.coverage.hit(covForgotten)
+	w.tell("%s forgets node %v", p.m.name, n)
+	w.wrote(p, memberKey(n), wait)
+	return true
+}
+
+// outcast handles the word of a peer that this process does not belong: its
+// operator wipes the disk.
+func (w *world) outcast(p *process) {
+	w.coverage.hit(covOutcast)
+	w.tell("%s is told that it does not belong", p.m.name)
+	c := chance(w.id('o', uint64(p.m.id), p.m.starts))
+	w.loseDisk(p.m)
+	w.startLater(p.m, &c)
+}
+
+// forgotten tells whether an operator ever declared a node lost.
+func (w *world) forgotten(n crdt.NodeID) bool {
+	k, known := w.ledger.regs.keyOf[memberKey(n).Encode()]
+	return known && len(w.ledger.regs.values[k]) > 0
+}
