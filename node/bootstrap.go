@@ -110,7 +110,7 @@ func (n *Node) load(ctx context.Context, donor member) error {
 	}
 	n.metrics.snapshotBytes.Add(float64(size))
 	n.log.Info("loaded the state of a peer", "peer", donor.name, "bytes", size,
-		"took", time.Duration(n.now().Mono-began).Round(time.Millisecond))
+		"took", time.Duration(n.now().Mono-began).Round(time.Millisecond).String())
 	return nil
 }
 

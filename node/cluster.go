@@ -163,6 +163,6 @@ func (p public) Backup(_ context.Context, directory string) (wire.BackupResponse
 	case err != nil:
 		return wire.BackupResponse{}, fmt.Errorf("%w: %w", api.ErrUnavailable, err)
 	}
-	p.n.log.Info("wrote a backup", "directory", directory, "took", p.n.options.Now().Sub(began).Round(time.Millisecond))
+	p.n.log.Info("wrote a backup", "directory", directory, "took", p.n.options.Now().Sub(began).Round(time.Millisecond).String())
 	return wire.BackupResponse{Directory: directory, Bytes: m.Bytes(), Files: len(m.Files)}, nil
 }

@@ -156,7 +156,7 @@ func (n *Node) Close(ctx context.Context) error {
 		}
 		n.closeErr = n.cleanups.run(ctx)
 		n.finish()
-		n.log.Info("node stopped", "took", n.options.Now().Sub(began).Round(time.Millisecond))
+		n.log.Info("node stopped", "took", n.options.Now().Sub(began).Round(time.Millisecond).String())
 	})
 	return n.closeErr
 }

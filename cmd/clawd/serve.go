@@ -61,6 +61,7 @@ func (c *cli) serve(cfg *config) error {
 	}
 	c.dataDir = o.DataDir
 	o.Logger = newLogger(c.stderr, &cfg.settings)
+	o.Version = buildinfo.Get().Version
 
 	ctx, now, stop := stopSignals()
 	defer stop()
