@@ -18,6 +18,8 @@ type cluster struct {
 
 	capacity  *mlrefill.Capacity
 	nodes     []*node
+	depths    mlrefill.Depths
+	before    float64 // allowed queue delay of the last window: it takes a while to go
 	saturated bool
 	lastFed   int64
 }
@@ -30,13 +32,14 @@ type node struct {
 	agents []*agentAt
 	met    []int32 // agents that were ever seen here
 
-	limit  ratelimit.Limit
-	bucket ratelimit.Bucket
-	floor  [3]int64 // by tier, µtok
-	use    mlrefill.Use
-	rate   float64 // part of Ĝ
-	ghat   float64
-	scale  float64 // of the guarantees: Ĝ over what was promised
+	limit         ratelimit.Limit
+	bucket        ratelimit.Bucket
+	floor         [3]int64 // by tier, µtok
+	use           mlrefill.Use
+	rate          float64 // part of Ĝ
+	ghat          float64
+	depth, shaped float64 // what may wait, over the share of it: now, and as limit and floors are made for
+	scale         float64 // of the guarantees: Ĝ over what was promised
 
 	shares  *mlrefill.Shares
 	demand  mlrefill.Hot
@@ -63,7 +66,7 @@ type agentAt struct {
 const guaranteeBurst = 0.1
 
 func newCluster(l *Load, o *Options, m *mlrefill.Model) *cluster {
-	c := &cluster{load: l, opts: o, model: m, capacity: mlrefill.NewCapacity(o.Believed), lastFed: start}
+	c := &cluster{load: l, opts: o, model: m, capacity: mlrefill.NewCapacity(o.Believed), depths: mlrefill.NewDepths(o.Nodes), lastFed: start}
 	c.fair = shares(l)
 	for i := range c.fair {
 		c.fair[i] *= o.Believed
@@ -76,7 +79,7 @@ func newCluster(l *Load, o *Options, m *mlrefill.Model) *cluster {
 		ids[i] = uint64(i + 1)
 	}
 	for i := range ids {
-		n := &node{c: c, id: i, agents: make([]*agentAt, len(l.Agents)), scale: 1, ghat: o.Believed}
+		n := &node{c: c, id: i, agents: make([]*agentAt, len(l.Agents)), scale: 1, ghat: o.Believed, depth: c.depths.Factor()}
 		if o.Nodes > 1 {
 			n.view = &ratelimit.View{Members: o.Nodes}
 			for range o.Nodes - 1 {
@@ -97,17 +100,18 @@ func newCluster(l *Load, o *Options, m *mlrefill.Model) *cluster {
 func (n *node) shape() {
 	lender := mlrefill.NewLender(n.rate, n.delay(), 1, n.use)
 	n.limit = limitOf(n.rate, lender.Depth)
+	n.shaped = n.depth
 	for t := range n.floor {
 		n.floor[t] = int64(lender.Floor(mlrefill.Tier(t)) * ratelimit.Token)
 	}
 }
 
 // delay is how long the requests of this node's part may wait.
-func (n *node) delay() float64 { return n.c.opts.MaxDelay.Seconds() }
+func (n *node) delay() float64 { return n.c.opts.MaxDelay.Seconds() * n.depth }
 
 // resize follows a change of the part.
 func (n *node) resize(now int64, rate float64, use mlrefill.Use) {
-	if rate == n.rate && use == n.use {
+	if rate == n.rate && use == n.use && n.depth == n.shaped {
 		return
 	}
 	old := n.limit
@@ -200,14 +204,16 @@ func (c *cluster) tick(now int64, down *downstream) {
 // with their next merge; one alone at once.
 func (c *cluster) feedback(now int64, down *downstream) {
 	seconds := float64(now-c.lastFed) / second
-	report := down.report(now-start, seconds, c.allowed(), c.saturated)
-	c.saturated, c.lastFed = false, now
+	report := down.report(now-start, seconds, max(c.allowed(), c.before), c.saturated)
+	c.saturated, c.lastFed, c.before = false, now, c.allowed()
 	if c.opts.NoFeedback {
 		return
 	}
 	delay := c.capacity.Report(report)
+	c.depths.Report(delay, c.opts.MaxDelay.Seconds(), seconds)
 	for _, n := range c.nodes {
 		n.ghat = c.capacity.Rate()
+		n.depth = c.depths.Factor()
 		n.drain(now, delay)
 	}
 }
