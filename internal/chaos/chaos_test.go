@@ -36,6 +36,9 @@ func TestPromisesHoldThroughEveryFault(t *testing.T) {
 			for _, what := range r.Broken() {
 				t.Error(what)
 			}
+			if r.Logs() != "" {
+				t.Log(r.Logs())
+			}
 			t.Logf("\n%s", Table([]Result{r}))
 		})
 	}

@@ -81,7 +81,8 @@ func withoutLast(_ context.Context, t *trial) error {
 }
 
 // copying runs a second node on a copy of a running node's directory, as a
-// snapshot of its disk would have it.
+// snapshot of its disk would have it. Both claim to be the same node; either may
+// end because of that, with a sentence, but nothing it acknowledged may be lost.
 func copying(ctx context.Context, t *trial) error {
 	if err := copyDir(t.nodes[1].DataDir(), t.spare.DataDir()); err != nil {
 		return err
@@ -95,7 +96,17 @@ func copying(ctx context.Context, t *trial) error {
 	t.fleet.Offer(asking, fleet.Load{
 		Nodes: []*fleet.Node{t.spare}, PerSecond: 30, Agents: []string{asyncAgent, reserveAgent, syncAgent}, Seed: 9,
 	})
-	return t.spare.Stop()
+	return errors.Join(t.spare.Stop(), t.revive(ctx, t.nodes[1]))
+}
+
+// revive starts a node that has ended by itself, as a service manager does.
+func (t *trial) revive(ctx context.Context, n *fleet.Node) error {
+	select {
+	case <-n.Process().Exited():
+		return t.start(ctx, n)
+	default:
+		return nil
+	}
 }
 
 // copyDir copies a directory that is being written to.

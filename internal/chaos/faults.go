@@ -85,7 +85,7 @@ func onWire(l netlab.Link) func(context.Context, *trial) error {
 
 func partition(groups ...[]string) func(context.Context, *trial) error {
 	return func(ctx context.Context, t *trial) error {
-		t.unheld = max(0, t.scale.Fault-released) * time.Duration(len(groups[1]))
+		t.apart, t.unheld = groups[1], max(0, t.scale.Fault-released)
 		if err := t.link.Partition(groups...); err != nil {
 			return err
 		}
@@ -94,7 +94,7 @@ func partition(groups ...[]string) func(context.Context, *trial) error {
 }
 
 func oneWay(ctx context.Context, t *trial) error {
-	t.unheld = max(0, t.scale.Fault-released)
+	t.apart, t.unheld = []string{"c"}, max(0, t.scale.Fault-released)
 	if err := errors.Join(t.link.Cut("c", "a"), t.link.Cut("c", "b")); err != nil {
 		return err
 	}

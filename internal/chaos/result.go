@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/openclaw/clawd/internal/witness"
@@ -29,7 +30,11 @@ type Result struct {
 
 	counted map[string]int64
 	broken  []string
+	logs    string
 }
+
+// Logs is what the nodes said, if a promise did not hold.
+func (r Result) Logs() string { return r.logs }
 
 // Broken lists the promises that did not hold; empty is good.
 func (r Result) Broken() []string { return r.broken }
@@ -53,10 +58,12 @@ const (
 // bound is replication's error bound for one agent: from a full bucket each other
 // node can admit C + r·τ unseen; the part of a partition in which one side has
 // taken over the other's share, and the other still uses it, adds r·share·time.
-func (t *trial) bound() float64 {
-	n := float64(len(t.nodes))
-	unseen := (n - 1) * (tightRate + tightRate*t.reach.Seconds())
-	return unseen + tightRate/n*t.unheld.Seconds()
+// The share is what those nodes admitted of all before they were cut off.
+func (t *trial) bound(before []witness.Answer) float64 {
+	unseen := float64(len(t.nodes)-1) * (tightRate + tightRate*t.reach.Seconds())
+	apart := slices.DeleteFunc(slices.Clone(before), func(a witness.Answer) bool { return !slices.Contains(t.apart, a.Node) })
+	share := float64(witness.Sum(apart).Admitted) / max(1, float64(witness.Sum(before).Admitted))
+	return unseen + tightRate*share*t.unheld.Seconds()
 }
 
 // judge fills in what follows from the book.
@@ -66,7 +73,7 @@ func (t *trial) judge(r *Result, f Fault, began, healed time.Duration) {
 	s := witness.Sum(tight)
 	r.Fault, r.Nodes, r.Requests, r.Admitted = f.Name, len(t.nodes), s.Requests, s.Admitted
 	r.Ideal = tightLimit.Ideal(tight)
-	r.Overshoot, r.Bound = tightLimit.Overshoot(tight), t.bound()
+	r.Overshoot, r.Bound = tightLimit.Overshoot(tight), t.bound(book.Answers(witness.Of(tightAgent), witness.SentIn(began-t.scale.Warm/2, began)))
 	r.During = share(tight, began, healed)
 	r.Recovered = share(tight, healed+payback, t.fleet.Since())
 	r.Errors = witness.Sum(book.Answers()).Errors

@@ -30,7 +30,9 @@ type trial struct {
 	crashes int
 	// reach is the longest time news take between two nodes that are connected.
 	reach time.Duration
-	// unheld is how long one side of a partition had let go of the other's share.
+	// apart are the nodes of the smaller side of a partition, and unheld is how long
+	// the larger side had let go of their share.
+	apart  []string
 	unheld time.Duration
 }
 
@@ -160,8 +162,11 @@ func (t *trial) measure(ctx context.Context, f Fault) (Result, error) {
 	if err != nil {
 		return failed(err)
 	}
-	t.judge(&res, f, began, healed)
 	res.Converge = converge
+	t.judge(&res, f, began, healed)
+	if len(res.broken) > 0 {
+		res.logs = t.logs()
+	}
 	return res, nil
 }
 
@@ -247,7 +252,7 @@ func (t *trial) crash(n *fleet.Node) error {
 const maySlip = 100*time.Millisecond + 200*time.Millisecond
 
 func (t *trial) logs() (all string) {
-	for _, n := range t.nodes {
+	for _, n := range t.fleet.Nodes() {
 		all += n.Name + ":\n" + n.Log()
 	}
 	return all

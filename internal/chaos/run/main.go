@@ -47,6 +47,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 			broken++
 			fmt.Fprintf(stdout, "BROKEN: %s: %s\n", r.Fault, what)
 		}
+		fmt.Fprint(stderr, r.Logs())
 	}
 	fmt.Fprintf(stdout, "chaos: %d faults, %d promises broken\n", len(results), broken)
 	if err != nil {
