@@ -45,7 +45,7 @@ func load(root fs.FS) ([]source, error) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && ignored(p):
+		case d.IsDir() && (ignored(p) || anotherModule(root, p)):
 			return fs.SkipDir
 		case d.IsDir() || !strings.HasSuffix(p, ".go"):
 			return nil
@@ -63,6 +63,16 @@ func ignored(dir string) bool {
 	base := path.Base(dir)
 	return base != "." && strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") ||
 		base == "testdata" || base == "vendor" || base == "node_modules"
+}
+
+// anotherModule reports directories with a go.mod of their own: their rules are
+// not ours.
+func anotherModule(root fs.FS, dir string) bool {
+	if dir == "." {
+		return false
+	}
+	_, err := fs.Stat(root, path.Join(dir, "go.mod"))
+	return err == nil
 }
 
 func parse(root fs.FS, p string) (source, error) {
