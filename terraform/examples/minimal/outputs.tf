@@ -1,0 +1,4 @@
+output "try" {
+  description = "A first call."
+  value       = module.clawd.try
+}
