@@ -17,7 +17,8 @@ type Capacity struct {
 	ceiling float64 // what was too much, 0 = nothing was
 	calm    float64 // seconds without congestion since the last cut
 	cuts    int
-	busy    float64 // completions a second while requests queued throughout
+	wanted  bool    // the limiter denied for want of capacity in the last window
+	up      float64 // growth of the last second, while there is demand for it
 }
 
 // Report is what was seen of a downstream in a window.
@@ -33,13 +34,20 @@ type Report struct {
 
 // Steps of the estimate.
 const (
-	cutTo085    = 0.85
-	cutToBusy   = 0.95
+	cutFar      = 0.85 // of the completions, when the queue is long
+	cutNear     = 0.97 // when it is little too long
+	farQueue    = 3    // allowed delays
 	holdSeconds = 3
 	probeFactor = 1.03
-	probePart   = 0.005
-	slowFactor  = 1.002 // beyond a ceiling that was hit
-	ceilingLife = 120   // seconds of calm after which a ceiling is forgotten
+	probePart   = 0.005 // of the limit
+	probeFaster = 2     // each second in which there is demand for it and no queue
+	probeFirst  = 0.005
+	probeMost   = 0.25
+	backOff     = 0.95
+	noQueue     = 0.04    // of the allowed delay: there may be much more room
+	shortQueue  = 0.4    // of the allowed delay: as long as it is no longer, there is room
+	slowFactor  = 1.0005 // beyond a ceiling that was hit, while nobody wants it
+	ceilingLife = 600    // seconds of calm after which a ceiling is forgotten
 	errorShare  = 0.05
 	delaySlack  = 0.02 // seconds beyond what is allowed before it is congestion
 	leastPart   = 0.02 // of the limit: what is always tried
@@ -84,46 +92,66 @@ func (c *Capacity) Report(r Report) (delay float64) {
 		delay = c.QueueDelay(r.Latency)
 	}
 	done := max(r.Requests-r.Errors, 0) / r.Seconds
+	failing := r.Errors > errorShare*r.Requests
 	switch {
-	case r.Requests > 0 && (delay > r.MaxDelay+delaySlack || r.Errors > errorShare*r.Requests):
-		c.cut(done)
+	case r.Requests > 0 && (delay > farQueue*(r.MaxDelay+delaySlack) || failing):
+		c.cut(done, cutFar, holdSeconds)
+	case r.Requests > 0 && delay > r.MaxDelay+delaySlack:
+		c.cut(done, cutNear, 1)
 	default:
-		c.probe(r.Seconds, r.Saturated)
+		c.probe(r.Seconds, done, r.Saturated, delay/(r.MaxDelay+1e-9))
 	}
 	return delay
 }
 
 // cut follows the completions down. While a queue stands, completions are the
 // capacity itself; a little less lets the queue go.
-func (c *Capacity) cut(done float64) {
+func (c *Capacity) cut(done, part, hold float64) {
 	if c.hold <= 0 {
 		c.cuts++
-		c.ceiling = c.rate
 	}
-	c.ceiling = min(c.ceiling, max(done, leastPart*c.limit))
-	c.rate = max(min(c.rate, cutTo085*done), leastPart*c.limit)
-	c.hold, c.calm = holdSeconds, 0
+	floor := leastPart * c.limit
+	c.ceiling = max(cutNear*done, floor)
+	c.rate = max(min(c.rate, part*done), floor)
+	c.hold, c.calm, c.up = max(c.hold, hold), 0, 0
 }
 
-func (c *Capacity) probe(seconds float64, saturated bool) {
-	c.calm += seconds
-	if c.calm > ceilingLife {
+// probe raises Ĝ; queue is the delay over the allowed one. When the limiter denies for want of capacity and yet hardly
+// anything queues, there is more than Ĝ: faster and faster. When nobody asks for
+// more, it cannot be told whether there is, so it stops at what was too much the
+// last time, until that is long ago.
+func (c *Capacity) probe(seconds, done float64, wanted bool, queue float64) {
+	defer func() { c.wanted = wanted }()
+	if c.calm += seconds; c.calm > ceilingLife {
 		c.ceiling = 0
 	}
 	if c.hold > 0 {
 		c.hold -= seconds
 		return
 	}
-	up := math.Pow(probeFactor, seconds)
-	next := c.rate*up + probePart*c.limit*seconds
-	if c.ceiling > 0 && next > c.ceiling {
-		if saturated || c.rate < c.ceiling {
-			// Only what is used can be told from what is too much.
-			c.ceiling *= math.Pow(slowFactor, seconds)
+	switch {
+	case queue > shortQueue:
+		if c.up > 0 && wanted { // it was raised too far: what is completed while a queue stands is the capacity
+			c.rate = min(c.rate, max(done, c.rate*backOff))
 		}
-		next = max(min(next, c.ceiling), min(c.rate, c.limit))
+		c.up = 0
+	case wanted && !c.wanted: // one window may be a burst
+	case wanted:
+		if c.up *= probeFaster; queue > noQueue {
+			c.up = 0
+		}
+		c.up = clip(c.up, probeFirst, probeMost)
+		c.rate = min(c.rate*math.Pow(1+c.up, seconds), c.limit)
+		c.ceiling = max(c.ceiling, min(c.rate, c.ceiling*2))
+	default:
+		c.up = 0
+		next := c.rate*math.Pow(probeFactor, seconds) + probePart*c.limit*seconds
+		if c.ceiling > 0 {
+			c.ceiling *= math.Pow(slowFactor, seconds)
+			next = max(min(next, c.ceiling), c.rate)
+		}
+		c.rate = min(next, c.limit)
 	}
-	c.rate = min(next, c.limit)
 }
 
 // Raise sets the stated capacity, as when an operator changes it.

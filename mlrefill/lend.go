@@ -35,6 +35,9 @@ type Lender struct {
 const (
 	// tickSeconds is how finely an overload is seen at all.
 	tickSeconds = 0.1
+	// slackSeconds is less than that, so that an estimate of the capacity that is a
+	// little too high is no overload at once.
+	slackSeconds = 0.07
 	// reservePart of the depth is kept for guarantees when the slack has no room.
 	reservePart = 0.1
 	marginPart  = 0.05
@@ -63,8 +66,8 @@ func NewLender(rate, delay, cost float64, u Use) Lender {
 	if u == Lone {
 		return Lender{Depth: depth}
 	}
-	slack := rate * clip((delay-tickSeconds)/4, 0, tickSeconds)
-	whole := max(depth, min(depth+slack, rate*(delay+tickSeconds)))
+	slack := rate * clip((delay-tickSeconds)/4, 0, slackSeconds)
+	whole := max(depth, min(depth+slack, rate*(delay+slackSeconds)))
 	l := Lender{Depth: whole, Reserve: max(whole-depth, 0)}
 	if slack == 0 {
 		l.Reserve = depth * reservePart
