@@ -489,12 +489,15 @@ func (d *double) stream(r api.PeerRequest, w io.Writer) error {
 }
 
 func (d *double) Pull(_ context.Context, r api.PeerRequest, w io.Writer) error { return d.stream(r, w) }
+
 func (d *double) Snapshot(_ context.Context, r api.PeerRequest, w io.Writer) error {
 	return d.stream(r, w)
 }
+
 func (d *double) Digest(_ context.Context, r api.PeerRequest, w io.Writer) error {
 	return d.stream(r, w)
 }
+
 func (d *double) Bucket(_ context.Context, r api.PeerRequest, w io.Writer) error {
 	return d.stream(r, w)
 }

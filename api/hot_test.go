@@ -43,8 +43,10 @@ func (c *countingHot) Answer(ctx context.Context, req *front.Request, out []byte
 
 func newWay(t *testing.T, fronted, legacy bool) *way {
 	w := &way{backend: newDouble()}
-	o := api.Options{Public: w.backend, Registerer: prometheus.NewRegistry(), LegacyHeaders: legacy,
-		RequestID: func() string { return "id" }}
+	o := api.Options{
+		Public: w.backend, Registerer: prometheus.NewRegistry(), LegacyHeaders: legacy,
+		RequestID: func() string { return "id" },
+	}
 	h, err := api.NewPublic(o)
 	if err != nil {
 		t.Fatal(err)

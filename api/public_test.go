@@ -38,21 +38,33 @@ const quota = `{"type":"https://iana.org/assignments/http-problem-types#quota-ex
 func TestConsume(t *testing.T) {
 	inline := `{"tokens":3,"policy":{"capacity":5,"refill_rate":0.5,"interval_seconds":1}}`
 	newBench(t, api.Options{}).run([]exchange{
-		{"POST /v1/agents/bot/consume", "", nil, 200,
-			`{"allowed":true,"agent":"bot","tokens":1,"limit":1000,"remaining":999,"retry_after_ms":0,"reset_ms":3600}`},
-		{"POST /v1/agents/bot/consume?tokens=9", "", nil, 200,
-			`{"allowed":true,"agent":"bot","tokens":9,"limit":1000,"remaining":990,"retry_after_ms":0,"reset_ms":36000}`},
-		{"POST /v1/agents/bot/consume", `{"tokens":990}`, nil, 200,
-			`{"allowed":true,"agent":"bot","tokens":990,"limit":1000,"remaining":0,"retry_after_ms":0,"reset_ms":3600000}`},
-		{"POST /v1/agents/bot/consume", ` { "tokens" : 2 } `, nil, 429,
+		{
+			"POST /v1/agents/bot/consume", "", nil, 200,
+			`{"allowed":true,"agent":"bot","tokens":1,"limit":1000,"remaining":999,"retry_after_ms":0,"reset_ms":3600}`,
+		},
+		{
+			"POST /v1/agents/bot/consume?tokens=9", "", nil, 200,
+			`{"allowed":true,"agent":"bot","tokens":9,"limit":1000,"remaining":990,"retry_after_ms":0,"reset_ms":36000}`,
+		},
+		{
+			"POST /v1/agents/bot/consume", `{"tokens":990}`, nil, 200,
+			`{"allowed":true,"agent":"bot","tokens":990,"limit":1000,"remaining":0,"retry_after_ms":0,"reset_ms":3600000}`,
+		},
+		{
+			"POST /v1/agents/bot/consume", ` { "tokens" : 2 } `, nil, 429,
 			quota + `"status":429,"detail":"2 tokens asked, 0 of 1000 left","violated-policies":["default"],` +
-				`"allowed":false,"agent":"bot","tokens":2,"limit":1000,"remaining":0,"retry_after_ms":7200,"reset_ms":3600000}`},
+				`"allowed":false,"agent":"bot","tokens":2,"limit":1000,"remaining":0,"retry_after_ms":7200,"reset_ms":3600000}`,
+		},
 		{"POST /v1/agents/bot/consume?deny_status=403", "", nil, 403, quota + `"status":403,…`},
 		{"POST /v1/agents/bot/consume?deny_status=429", "", nil, 429, quota + `"status":429,…`},
-		{"POST /v1/agents/bot/consume?deny_status=200&tokens=2", "", nil, 200,
-			`{"allowed":false,"agent":"bot","tokens":2,"limit":1000,"remaining":0,"retry_after_ms":7200,"reset_ms":3600000}`},
-		{"POST /v1/agents/bot/consume", inline, nil, 200,
-			`{"allowed":true,"agent":"bot","tokens":3,"limit":5,"remaining":2,"retry_after_ms":0,"reset_ms":6000}`},
+		{
+			"POST /v1/agents/bot/consume?deny_status=200&tokens=2", "", nil, 200,
+			`{"allowed":false,"agent":"bot","tokens":2,"limit":1000,"remaining":0,"retry_after_ms":7200,"reset_ms":3600000}`,
+		},
+		{
+			"POST /v1/agents/bot/consume", inline, nil, 200,
+			`{"allowed":true,"agent":"bot","tokens":3,"limit":5,"remaining":2,"retry_after_ms":0,"reset_ms":6000}`,
+		},
 		{"POST /v1/agents/bot/consume", inline, nil, 429, quota + `"status":429,"detail":"3 tokens asked, 2 of 5 left","violated-policies":["inline"],…`},
 		{"POST /v1/agents/x/consume", `{"tokens":null,"policy":null}`, nil, 200, `{"allowed":true,"agent":"x","tokens":1,…`},
 		{"POST /v1/agents/x/consume", `{}`, nil, 200, `{"allowed":true,"agent":"x","tokens":1,…`},
@@ -90,19 +102,25 @@ func TestNames(t *testing.T) {
 func TestBatch(t *testing.T) {
 	b := newBench(t, api.Options{})
 	b.run([]exchange{
-		{"POST /v1/consume", `{"checks":[{"agent":"a"},{"agent":"b","tokens":1000},{"agent":"b"}]}`, nil, 200,
+		{
+			"POST /v1/consume", `{"checks":[{"agent":"a"},{"agent":"b","tokens":1000},{"agent":"b"}]}`, nil, 200,
 			`{"allowed":false,"results":[` +
 				`{"allowed":true,"agent":"a","tokens":1,"limit":1000,"remaining":999,"retry_after_ms":0,"reset_ms":3600},` +
 				`{"allowed":true,"agent":"b","tokens":1000,"limit":1000,"remaining":0,"retry_after_ms":0,"reset_ms":3600000},` +
-				`{"allowed":false,"agent":"b","tokens":1,"limit":1000,"remaining":0,"retry_after_ms":3600,"reset_ms":3600000}],"binding":2}`},
-		{"POST /v1/consume", `{"atomic":true,"checks":[{"agent":"a","tokens":9},{"agent":"b","tokens":2}]}`, nil, 429,
+				`{"allowed":false,"agent":"b","tokens":1,"limit":1000,"remaining":0,"retry_after_ms":3600,"reset_ms":3600000}],"binding":2}`,
+		},
+		{
+			"POST /v1/consume", `{"atomic":true,"checks":[{"agent":"a","tokens":9},{"agent":"b","tokens":2}]}`, nil, 429,
 			quota + `"status":429,"detail":"2 tokens asked, 0 of 1000 left","violated-policies":["default"],"allowed":false,"results":[` +
 				`{"allowed":false,"agent":"a","tokens":9,"limit":1000,"remaining":990,"retry_after_ms":0,"reset_ms":36000},` +
-				`{"allowed":false,"agent":"b","tokens":2,"limit":1000,"remaining":0,"retry_after_ms":7200,"reset_ms":3600000}],"binding":1}`},
+				`{"allowed":false,"agent":"b","tokens":2,"limit":1000,"remaining":0,"retry_after_ms":7200,"reset_ms":3600000}],"binding":1}`,
+		},
 		{"POST /v1/consume?deny_status=403", `{"atomic":true,"checks":[{"agent":"b"}]}`, nil, 403, quota + `"status":403,…`},
 		{"POST /v1/consume?deny_status=200", `{"atomic":true,"checks":[{"agent":"b"}]}`, nil, 200, `{"allowed":false,"results":[…`},
-		{"POST /v1/consume", `{"atomic":true,"checks":[{"agent":"a","tokens":9,"policy":{"capacity":9,"refill_rate":1,"interval_seconds":1}}]}`, nil, 200,
-			`{"allowed":true,"results":[{"allowed":true,"agent":"a","tokens":9,"limit":9,"remaining":0,"retry_after_ms":0,"reset_ms":9000}]}`},
+		{
+			"POST /v1/consume", `{"atomic":true,"checks":[{"agent":"a","tokens":9,"policy":{"capacity":9,"refill_rate":1,"interval_seconds":1}}]}`, nil, 200,
+			`{"allowed":true,"results":[{"allowed":true,"agent":"a","tokens":9,"limit":9,"remaining":0,"retry_after_ms":0,"reset_ms":9000}]}`,
+		},
 		{"GET /v1/agents/a", "", nil, 200, `{"agent":"a","tenant":"default",…`},
 	})
 	if n := b.backend.consumed["a"]; n != 1 {
@@ -133,15 +151,21 @@ func TestAgents(t *testing.T) {
 			`"refill":{"tokens_per_second":0.2777777777777778,"source":"policy"}}`},
 		{"GET /v1/agents/b?tokens=999", "", nil, 200, `{"agent":"b",…`},
 		{"GET /v1/agents", "", nil, 200, `{"agents":[{"agent":"a/1","tenant":"default","policy":"default","level":997,"limit":1000,"consumed":3,"refunded":0},…`},
-		{"GET /v1/agents?prefix=a%2F&limit=1", "", nil, 200,
-			`{"agents":[{"agent":"a/1","tenant":"default","policy":"default","level":997,"limit":1000,"consumed":3,"refunded":0}],"next":"a/1"}`},
-		{"GET /v1/agents?prefix=a%2F&limit=1&after=a/1", "", nil, 200,
-			`{"agents":[{"agent":"a/2","tenant":"default","policy":"default","level":997,"limit":1000,"consumed":3,"refunded":0}]}`},
+		{
+			"GET /v1/agents?prefix=a%2F&limit=1", "", nil, 200,
+			`{"agents":[{"agent":"a/1","tenant":"default","policy":"default","level":997,"limit":1000,"consumed":3,"refunded":0}],"next":"a/1"}`,
+		},
+		{
+			"GET /v1/agents?prefix=a%2F&limit=1&after=a/1", "", nil, 200,
+			`{"agents":[{"agent":"a/2","tenant":"default","policy":"default","level":997,"limit":1000,"consumed":3,"refunded":0}]}`,
+		},
 		{"GET /v1/agents?after=z", "", nil, 200, `{"agents":[]}`},
 		{"GET /v1/agents?top=1", "", nil, 200, `{"agents":[{"agent":"a/…`},
 		{"POST /v1/agents/b/refund", `{"tokens":5}`, nil, 200, `{"agent":"b","tokens":5,"refunded":1,"limit":1000,"remaining":1000}`},
-		{"POST /v1/agents/b/refund", `{"tokens":5,"policy":{"capacity":9,"refill_rate":1,"interval_seconds":1}}`, nil, 200,
-			`{"agent":"b","tokens":5,"refunded":0,"limit":9,"remaining":9}`},
+		{
+			"POST /v1/agents/b/refund", `{"tokens":5,"policy":{"capacity":9,"refill_rate":1,"interval_seconds":1}}`, nil, 200,
+			`{"agent":"b","tokens":5,"refunded":0,"limit":9,"remaining":9}`,
+		},
 		{"POST /v1/agents/a%2F1/reset", "", nil, 200, `{"agent":"a/1","reset":true}`},
 		{"POST /v1/agents/a%2F1/reset", "{}", nil, 200, `{"agent":"a/1","reset":true}`},
 		{"DELETE /v1/agents/a%2F1", "", nil, 204, ``},

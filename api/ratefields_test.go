@@ -179,8 +179,14 @@ func TestCeil(t *testing.T) {
 		d           time.Duration
 		secs, milli int64
 	}{
-		{-5, 1, 0}, {0, 1, 0}, {1, 1, 1}, {time.Millisecond, 1, 1}, {time.Millisecond + 1, 1, 2}, {time.Second, 1, 1000},
-		{time.Second + 1, 2, 1001}, {1<<63 - 1, 9223372037, 9223372036855},
+		{-5, 1, 0},
+		{0, 1, 0},
+		{1, 1, 1},
+		{time.Millisecond, 1, 1},
+		{time.Millisecond + 1, 1, 2},
+		{time.Second, 1, 1000},
+		{time.Second + 1, 2, 1001},
+		{1<<63 - 1, 9223372037, 9223372036855},
 	} {
 		if s, m := seconds(c.d), millis(c.d); s != c.secs || m != c.milli {
 			t.Errorf("%d: %d s and %d ms, want %d and %d", c.d, s, m, c.secs, c.milli)

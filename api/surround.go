@@ -89,7 +89,7 @@ func (s *server) recovered(rec *recorder, r *http.Request, p any) (cut bool) {
 	if p == nil {
 		return false
 	}
-	if p == http.ErrAbortHandler {
+	if p == http.ErrAbortHandler { //nolint:errorlint // what was panicked with, not an error that was returned
 		return true
 	}
 	s.name(rec)

@@ -141,7 +141,8 @@ func (n *Node) consumeBatch(ctx context.Context, qs []replica.Request, atomic bo
 			return -1, err
 		}
 		if !b.Again {
-			return b.Binding, decisionsOf(outcomes, out)
+			decisionsOf(outcomes, out)
+			return b.Binding, nil
 		}
 		if !atomic {
 			return b.Binding, n.decideAgain(ctx, qs, outcomes, out)
@@ -174,11 +175,10 @@ func (n *Node) decideAgain(ctx context.Context, qs []replica.Request, outcomes [
 	return nil
 }
 
-func decisionsOf(outcomes []replica.Outcome, out []api.Decision) error {
+func decisionsOf(outcomes []replica.Outcome, out []api.Decision) {
 	for i := range outcomes {
 		out[i] = outcomes[i].Decision
 	}
-	return nil
 }
 
 // count puts one decision into the metrics and the ranking of agents.

@@ -268,6 +268,6 @@ func TestClosingEndsOpenWatches(t *testing.T) {
 	if took := time.Since(began); took > o.DrainTimeout/2 {
 		t.Errorf("close took %v with a watcher", took)
 	}
-	for range stream { //nolint:revive // it must end
+	for range stream { // it must end
 	}
 }

@@ -328,7 +328,7 @@ func splitHostPort(addr string) (host, port string, err error) {
 	if host, port, err = net.SplitHostPort(addr); err == nil {
 		return host, port, nil
 	}
-	host, port, err2 := net.SplitHostPort(addr + ":0")
+	host, _, err2 := net.SplitHostPort(addr + ":0")
 	if err2 != nil {
 		return "", "", err
 	}

@@ -134,11 +134,13 @@ func (h topHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].index, h[j].index = i, j
 }
+
 func (h *topHeap) Push(x any) {
 	e := x.(*topEntry)
 	e.index = len(*h)
 	*h = append(*h, e)
 }
+
 func (h *topHeap) Pop() any {
 	last := len(*h) - 1
 	e := (*h)[last]

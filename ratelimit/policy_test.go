@@ -72,8 +72,10 @@ func TestPolicyJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &p); err != nil {
 		t.Fatal(err)
 	}
-	want := Policy{Name: "pro", Match: "pro:*", Capacity: 1000, RefillRate: 500_000, IntervalSeconds: Whole(3600),
-		Durability: Sync, Floor: ptr[int64](0), AllowInline: ptr(false), Minority: MinorityHold}
+	want := Policy{
+		Name: "pro", Match: "pro:*", Capacity: 1000, RefillRate: 500_000, IntervalSeconds: Whole(3600),
+		Durability: Sync, Floor: ptr[int64](0), AllowInline: ptr(false), Minority: MinorityHold,
+	}
 	if !reflect.DeepEqual(p, want) || p.InlineAllowed() {
 		t.Errorf("got %+v", p)
 	}

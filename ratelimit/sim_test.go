@@ -290,7 +290,8 @@ func TestSimulatedPartitionOfSlowQuota(t *testing.T) {
 	})
 	t.Run("burst before the cut", func(t *testing.T) {
 		const cutAt = 1800
-		res := simCase{policy: policy, nodes: 2, syncMS: 1000, seconds: 2 * 3600, seed: 3, cut: [2]int{cutAt, 5400},
+		res := simCase{
+			policy: policy, nodes: 2, syncMS: 1000, seconds: 2 * 3600, seed: 3, cut: [2]int{cutAt, 5400},
 			offered: func(node int, second float64) float64 {
 				switch {
 				case node == 0:
@@ -301,7 +302,8 @@ func TestSimulatedPartitionOfSlowQuota(t *testing.T) {
 					return 0.1 // it was there before
 				}
 				return 0
-			}}.run()
+			},
+		}.run()
 		if res.inCut < 0.98 {
 			t.Errorf("admitted %.2f of ideal in the cut", res.inCut)
 		}

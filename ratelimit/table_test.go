@@ -15,11 +15,27 @@ func TestMatch(t *testing.T) {
 		pattern, name string
 		want          bool
 	}{
-		{"", "", true}, {"", "a", false}, {"a", "a", true}, {"a", "ab", false}, {"ab", "a", false},
-		{"*", "", true}, {"*", "team/a:b", true}, {"?", "", false}, {"?", "x", true}, {"?", "xy", false},
-		{"agent:*", "agent:", true}, {"agent:*", "agent:42/x", true}, {"agent:*", "agen", false},
-		{"*:prod", "a:prod", true}, {"*:prod", "a:prod:b", false}, {"a*b*c", "aXbYbZc", true}, {"a*b*c", "aXcYb", false},
-		{"a?c*", "abcd", true}, {"a**b", "ab", true}, {"*a?", "aaab", true}, {"*é", "café", true},
+		{"", "", true},
+		{"", "a", false},
+		{"a", "a", true},
+		{"a", "ab", false},
+		{"ab", "a", false},
+		{"*", "", true},
+		{"*", "team/a:b", true},
+		{"?", "", false},
+		{"?", "x", true},
+		{"?", "xy", false},
+		{"agent:*", "agent:", true},
+		{"agent:*", "agent:42/x", true},
+		{"agent:*", "agen", false},
+		{"*:prod", "a:prod", true},
+		{"*:prod", "a:prod:b", false},
+		{"a*b*c", "aXbYbZc", true},
+		{"a*b*c", "aXcYb", false},
+		{"a?c*", "abcd", true},
+		{"a**b", "ab", true},
+		{"*a?", "aaab", true},
+		{"*é", "café", true},
 	} {
 		if got := Match(c.pattern, c.name); got != c.want {
 			t.Errorf("Match(%q, %q) = %v", c.pattern, c.name, got)

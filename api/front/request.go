@@ -48,7 +48,7 @@ func parse(b []byte, req *Request) (size int, result parsed) {
 	for {
 		line, after, result := cutLine(rest)
 		if result != whole {
-			return 0, tooLong(b, rest, result)
+			return 0, tooLong(b, result)
 		}
 		rest = after
 		if len(line) == 0 {
@@ -69,7 +69,7 @@ func parse(b []byte, req *Request) (size int, result parsed) {
 }
 
 // tooLong makes a head that does not end within its bound foreign.
-func tooLong(b, rest []byte, result parsed) parsed {
+func tooLong(b []byte, result parsed) parsed {
 	if result == partial && len(b) > maxHead {
 		return foreign
 	}

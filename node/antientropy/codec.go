@@ -208,7 +208,8 @@ func AppendFrame(b, message []byte) []byte {
 func ReadFrame(r interface {
 	io.Reader
 	io.ByteReader
-}, buf []byte) ([]byte, error) {
+}, buf []byte,
+) ([]byte, error) {
 	n, err := binary.ReadUvarint(r)
 	if err != nil {
 		return nil, err

@@ -20,8 +20,10 @@ func drawPage(t *rapid.T) *Page {
 		Cluster: rapid.StringN(0, 20, 40).Draw(t, "cluster"),
 		From:    crdt.NodeID(rapid.Uint64Min(1).Draw(t, "from")),
 		Clock:   crdt.HLC(rapid.Uint64().Draw(t, "clock")),
-		Run: crdt.Run{Origin: crdt.Origin(rapid.Uint64Min(1).Draw(t, "origin")), Node: crdt.NodeID(rapid.Uint64Min(1).Draw(t, "node")),
-			Name: rapid.StringN(0, 10, 20).Draw(t, "name"), Started: crdt.HLC(rapid.Uint64().Draw(t, "started"))},
+		Run: crdt.Run{
+			Origin: crdt.Origin(rapid.Uint64Min(1).Draw(t, "origin")), Node: crdt.NodeID(rapid.Uint64Min(1).Draw(t, "node")),
+			Name: rapid.StringN(0, 10, 20).Draw(t, "name"), Started: crdt.HLC(rapid.Uint64().Draw(t, "started")),
+		},
 		Session: rapid.Uint64().Draw(t, "session"),
 		FromSeq: rapid.Uint64Range(0, 1<<40).Draw(t, "fromSeq"),
 	}
@@ -29,8 +31,10 @@ func drawPage(t *rapid.T) *Page {
 	seq := p.AfterSeq
 	for i := range rapid.IntRange(0, 5).Draw(t, "entries") {
 		seq += rapid.Uint64Range(1, 1000).Draw(t, "step")
-		e := crdt.Entry{Kind: crdt.KindBucket, Row: crdt.Row{Birth: rapid.Uint64Range(0, seq).Draw(t, "birth"),
-			Consumed: u64.Draw(t, "consumed"), Refunded: u64.Draw(t, "refunded"), TS: rapid.Int64Range(0, 1<<44).Draw(t, "ts"), Seq: seq}}
+		e := crdt.Entry{Kind: crdt.KindBucket, Row: crdt.Row{
+			Birth:    rapid.Uint64Range(0, seq).Draw(t, "birth"),
+			Consumed: u64.Draw(t, "consumed"), Refunded: u64.Draw(t, "refunded"), TS: rapid.Int64Range(0, 1<<44).Draw(t, "ts"), Seq: seq,
+		}}
 		switch rapid.IntRange(0, 2).Draw(t, "kind") {
 		case 0:
 			e.Key = crdt.BucketKey{Tenant: "t", Agent: fmt.Sprint("agent:", i), Epoch: crdt.HLC(u64.Draw(t, "epoch"))}.Encode()
@@ -38,9 +42,13 @@ func drawPage(t *rapid.T) *Page {
 			e.Kind = crdt.KindCounter
 			e.Key = crdt.CounterKey{Tenant: "t", Name: fmt.Sprint("n", i)}.Encode()
 		default:
-			e = crdt.Entry{Kind: crdt.KindRegister, Key: crdt.RegisterKey{Space: 'k', Tenant: "t", Name: fmt.Sprint("k", i)}.Encode(),
-				Register: crdt.Register{Value: rapid.SliceOfN(rapid.Byte(), 1, 30).Draw(t, "value"), Meta: "text/plain",
-					Version: crdt.HLC(u64.Draw(t, "version")), Writer: 7, Origin: p.Run.Origin, Gen: 3, Seq: seq}}
+			e = crdt.Entry{
+				Kind: crdt.KindRegister, Key: crdt.RegisterKey{Space: 'k', Tenant: "t", Name: fmt.Sprint("k", i)}.Encode(),
+				Register: crdt.Register{
+					Value: rapid.SliceOfN(rapid.Byte(), 1, 30).Draw(t, "value"), Meta: "text/plain",
+					Version: crdt.HLC(u64.Draw(t, "version")), Writer: 7, Origin: p.Run.Origin, Gen: 3, Seq: seq,
+				},
+			}
 		}
 		p.Entries = append(p.Entries, e)
 	}

@@ -114,8 +114,10 @@ type registerJSON struct {
 
 // JSON encodes the page.
 func (p *Page) JSON() ([]byte, error) {
-	j := pageJSON{Cluster: p.Cluster, From: p.From, Clock: p.Clock, Run: runToJSON(p.Run), Session: fmt.Sprintf("%016x", p.Session),
-		FromSeq: p.FromSeq, AfterSeq: p.AfterSeq, Upto: p.Upto, Stable: p.Stable, Complete: p.Complete, Collected: p.Collected, Entries: []entryJSON{}}
+	j := pageJSON{
+		Cluster: p.Cluster, From: p.From, Clock: p.Clock, Run: runToJSON(p.Run), Session: fmt.Sprintf("%016x", p.Session),
+		FromSeq: p.FromSeq, AfterSeq: p.AfterSeq, Upto: p.Upto, Stable: p.Stable, Complete: p.Complete, Collected: p.Collected, Entries: []entryJSON{},
+	}
 	for i := range p.Entries {
 		e, err := entryToJSON(&p.Entries[i])
 		if err != nil {
@@ -139,8 +141,10 @@ func DecodePageJSON(b []byte) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Page{Cluster: j.Cluster, From: j.From, Clock: j.Clock, Run: j.Run.run(), Session: session,
-		FromSeq: j.FromSeq, AfterSeq: j.AfterSeq, Upto: j.Upto, Stable: j.Stable, Complete: j.Complete, Collected: j.Collected}
+	p := &Page{
+		Cluster: j.Cluster, From: j.From, Clock: j.Clock, Run: j.Run.run(), Session: session,
+		FromSeq: j.FromSeq, AfterSeq: j.AfterSeq, Upto: j.Upto, Stable: j.Stable, Complete: j.Complete, Collected: j.Collected,
+	}
 	for i := range j.Entries {
 		e, err := j.Entries[i].entry()
 		if err != nil {
@@ -220,8 +224,10 @@ func (j *entryJSON) entry() (crdt.Entry, error) {
 		g := j.Register
 		e.Kind = crdt.KindRegister
 		e.Key = crdt.RegisterKey{Space: j.Key.Space[0], Tenant: string(j.Key.Tenant), Name: string(j.Key.Name)}.Encode()
-		e.Register = crdt.Register{Value: g.Value, Meta: g.Meta, Deleted: g.Deleted, Version: g.Version, Writer: g.Writer,
-			ExpiresAt: g.ExpiresAt, Gen: g.Gen, Seq: g.Seq}
+		e.Register = crdt.Register{
+			Value: g.Value, Meta: g.Meta, Deleted: g.Deleted, Version: g.Version, Writer: g.Writer,
+			ExpiresAt: g.ExpiresAt, Gen: g.Gen, Seq: g.Seq,
+		}
 		return e, nil
 	default:
 		return e, fmt.Errorf("kind %q without the members of its kind", j.Kind)

@@ -14,13 +14,21 @@ func jsonPage() *Page {
 		Cluster: "clawd", From: 3, Clock: crdt.NewHLC(2_000, 1), Run: run,
 		Session: 9, FromSeq: 1, AfterSeq: 1, Upto: 5, Stable: 1_900, Complete: true,
 		Entries: []crdt.Entry{
-			{Kind: crdt.KindBucket, Key: crdt.BucketKey{Tenant: "default", Agent: "agent:42/\xff%"}.Encode(),
-				Row: crdt.Row{Birth: 2, Consumed: 5, Refunded: 1, TS: 1_500, Seq: 2}},
-			{Kind: crdt.KindCounter, Key: crdt.CounterKey{Tenant: "default", Name: "hits", Epoch: 4}.Encode(),
-				Row: crdt.Row{Birth: 3, Consumed: 5, TS: 1_600, Seq: 3}},
-			{Kind: crdt.KindRegister, Key: crdt.RegisterKey{Space: crdt.SpaceKV, Tenant: "default", Name: "k"}.Encode(),
-				Register: crdt.Register{Value: []byte{0, 1}, Meta: "text/plain", Version: crdt.NewHLC(1_700, 0),
-					Writer: 3, ExpiresAt: 9_000, Origin: 7, Gen: 1, Seq: 5}},
+			{
+				Kind: crdt.KindBucket, Key: crdt.BucketKey{Tenant: "default", Agent: "agent:42/\xff%"}.Encode(),
+				Row: crdt.Row{Birth: 2, Consumed: 5, Refunded: 1, TS: 1_500, Seq: 2},
+			},
+			{
+				Kind: crdt.KindCounter, Key: crdt.CounterKey{Tenant: "default", Name: "hits", Epoch: 4}.Encode(),
+				Row: crdt.Row{Birth: 3, Consumed: 5, TS: 1_600, Seq: 3},
+			},
+			{
+				Kind: crdt.KindRegister, Key: crdt.RegisterKey{Space: crdt.SpaceKV, Tenant: "default", Name: "k"}.Encode(),
+				Register: crdt.Register{
+					Value: []byte{0, 1}, Meta: "text/plain", Version: crdt.NewHLC(1_700, 0),
+					Writer: 3, ExpiresAt: 9_000, Origin: 7, Gen: 1, Seq: 5,
+				},
+			},
 		},
 	}
 }

@@ -75,8 +75,10 @@ func (r *Replica) AuditBucket(now Instant, bucket int, emit func(*antientropy.Pa
 			return 1
 		})
 		for chunk := range slices.Chunk(entries, antientropy.MaxPageEntries) {
-			page := &antientropy.Page{Cluster: r.opts.Cluster, From: r.self, Clock: r.clock.Now(now.Wall),
-				Run: run, Stable: vectors[o].Stable, Entries: chunk}
+			page := &antientropy.Page{
+				Cluster: r.opts.Cluster, From: r.self, Clock: r.clock.Now(now.Wall),
+				Run: run, Stable: vectors[o].Stable, Entries: chunk,
+			}
 			if err := emit(page); err != nil {
 				return err
 			}

@@ -109,8 +109,10 @@ func BenchmarkMerge(b *testing.B) {
 		p.FromSeq, p.AfterSeq, p.Entries = seq, seq, p.Entries[:0]
 		for i, name := range names {
 			seq++
-			p.Entries = append(p.Entries, crdt.Entry{Kind: crdt.KindBucket, Key: crdt.BucketKey{Tenant: "default", Agent: name}.Encode(),
-				Row: crdt.Row{Birth: uint64(i) + 1, Consumed: seq * token, TS: now.Wall, Seq: seq}})
+			p.Entries = append(p.Entries, crdt.Entry{
+				Kind: crdt.KindBucket, Key: crdt.BucketKey{Tenant: "default", Agent: name}.Encode(),
+				Row: crdt.Row{Birth: uint64(i) + 1, Consumed: seq * token, TS: now.Wall, Seq: seq},
+			})
 		}
 		p.Upto, p.Complete = seq, true
 		if _, err := r.MergePush(now, &p); err != nil {

@@ -137,8 +137,10 @@ func (r *Replica) spareCaptures() []capture {
 		clear(k.moved)
 		clear(k.marks)
 		k.batch.Reset()
-		*k = capture{list: k.list[:0], batch: k.batch, rows: k.rows[:0], spent: k.spent[:0],
-			moved: k.moved[:0], marks: k.marks[:0]}
+		*k = capture{
+			list: k.list[:0], batch: k.batch, rows: k.rows[:0], spent: k.spent[:0],
+			moved: k.moved[:0], marks: k.marks[:0],
+		}
 	}
 	return spare
 }
@@ -390,13 +392,15 @@ func (r *Replica) ownPages(now Instant, rows []crdt.Entry, upto uint64) []*antie
 		Session: r.sessions.Add(1), FromSeq: r.own.pushed, AfterSeq: r.own.pushed,
 	}
 	var pages []*antientropy.Page
-	g := antientropy.Pager{Head: head, Rows: r.opts.PageRows, Bytes: r.opts.PageBytes,
+	g := antientropy.Pager{
+		Head: head, Rows: r.opts.PageRows, Bytes: r.opts.PageBytes,
 		Emit: func(p *antientropy.Page) error {
 			keep := *p
 			keep.Entries = slices.Clone(p.Entries)
 			pages = append(pages, &keep)
 			return nil
-		}}
+		},
+	}
 	for _, e := range rows {
 		_ = g.Add(e) // Emit does not fail
 	}

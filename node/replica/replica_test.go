@@ -405,8 +405,11 @@ func TestRefundAtAnotherNode(t *testing.T) {
 func TestAtomicBatchTakesAllOrNothing(t *testing.T) {
 	w := newWorld(t, 1, perHour(10))
 	h := w.nodes[0]
-	qs := []Request{{Tenant: "default", Agent: "a", Tokens: 6 * token}, {Tenant: "default", Agent: "b", Tokens: 1 * token},
-		{Tenant: "default", Agent: "a", Tokens: 6 * token}}
+	qs := []Request{
+		{Tenant: "default", Agent: "a", Tokens: 6 * token},
+		{Tenant: "default", Agent: "b", Tokens: 1 * token},
+		{Tenant: "default", Agent: "a", Tokens: 6 * token},
+	}
 	outs := make([]Outcome, len(qs))
 	if _, bad, err := h.ConsumeBatch(w.now, qs, true, outs); !errors.Is(err, ErrLimit) || bad != 0 {
 		t.Errorf("12 of 10 tokens: %d %v", bad, err)

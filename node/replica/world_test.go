@@ -57,8 +57,10 @@ func (h *host) start() {
 	if err != nil {
 		h.w.t.Fatal(err)
 	}
-	h.Replica, err = Open(Options{Cluster: "test", Node: h.id, Name: fmt.Sprint("n", h.id), Run: crdt.Origin(h.w.runs),
-		Store: store, Default: h.w.def, Idle: h.w.idle, Seed: 1}, h.w.now)
+	h.Replica, err = Open(Options{
+		Cluster: "test", Node: h.id, Name: fmt.Sprint("n", h.id), Run: crdt.Origin(h.w.runs),
+		Store: store, Default: h.w.def, Idle: h.w.idle, Seed: 1,
+	}, h.w.now)
 	if err != nil {
 		h.w.t.Fatal(err)
 	}
