@@ -76,13 +76,16 @@ func (c *cli) serve(cfg *config) error {
 	}
 }
 
-// runNode is node.Run with one line for the operator in between.
+// runNode is node.Run with one line for the operator in between, and a few for
+// the supervisor of the process.
 func runNode(ctx context.Context, o node.Options) error {
 	n, err := node.Open(ctx, o)
 	if err != nil {
 		return err
 	}
 	announce(o, n)
+	systemd := newSupervisor(os.Getenv)
+	defer systemd.follow(n, answers(orElse(n.AdminAddr(), n.HTTPAddr()), systemd.every))()
 	<-n.Done()
 	return n.Close(context.WithoutCancel(ctx))
 }
