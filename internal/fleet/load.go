@@ -71,7 +71,7 @@ func (f *Fleet) offerTo(ctx context.Context, n *Node, l Load, chance *rand.Rand)
 func (f *Fleet) Ask(ctx context.Context, n *Node, agent string, tokens int64) witness.Answer {
 	a := witness.Answer{Agent: agent, Node: n.Name, Tokens: tokens, Sent: f.Since()}
 	d, err := n.Client.Agents.Consume(ctx, agent, tokens)
-	a.Done, a.Verdict = f.Since(), verdict(d, err)
+	a.Done, a.Verdict, a.Err = f.Since(), verdict(d, err), err
 	f.Book.Note(a)
 	return a
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"sync"
 )
 
 // Ports are drawn from below the range from which Linux takes the ports of
@@ -15,13 +16,21 @@ const (
 	afterPort = 32000
 )
 
+// given are the ports this process was given: free or not, they have an owner.
+var given sync.Map
+
 // FreeAddr returns a loopback address whose port was free a moment ago for both
 // TCP and UDP, since gossip needs the same port of both. It stays free of
-// outgoing connections, so that a server can be restarted on it.
+// outgoing connections and is given to nobody else in this process, so that a
+// server can be restarted on it.
 func FreeAddr() (string, error) {
 	var last error
 	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(afterPort-firstPort))
+		port := firstPort + rand.IntN(afterPort-firstPort)
+		if _, taken := given.LoadOrStore(port, nil); taken {
+			continue
+		}
+		addr := fmt.Sprintf("127.0.0.1:%d", port)
 		if last = tryAddr(addr); last == nil {
 			return addr, nil
 		}

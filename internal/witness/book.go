@@ -30,6 +30,7 @@ type Answer struct {
 	// Sent and Done bound the instant of the decision, on the clients' clock.
 	Sent, Done time.Duration
 	Verdict    Verdict
+	Err        error // why there was no decision
 }
 
 // Book collects answers. The zero value is empty.
@@ -64,6 +65,9 @@ func Of(agent string) func(Answer) bool { return func(a Answer) bool { return a.
 func SentIn(from, until time.Duration) func(Answer) bool {
 	return func(a Answer) bool { return from <= a.Sent && a.Sent < until }
 }
+
+// Undecided selects the requests nobody can say of whether they were counted.
+func Undecided(a Answer) bool { return a.Verdict == Unknown }
 
 // AckedIn selects the admissions through one node that a client may have heard
 // of between two instants, both included.
