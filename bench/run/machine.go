@@ -15,6 +15,7 @@ import (
 type machine struct {
 	commit, date      string
 	cpu, kernel, goes string
+	load              string // average over the minute before the run: what else went on
 	cores             int
 }
 
@@ -25,12 +26,13 @@ func describeMachine() machine {
 		cpu:    cpuModel(),
 		kernel: firstLine("/proc/sys/kernel/osrelease"),
 		goes:   runtime.Version(),
+		load:   firstWord(firstLine("/proc/loadavg")),
 		cores:  runtime.NumCPU(),
 	}
 }
 
 func (m machine) String() string {
-	return fmt.Sprintf("%d cores of %s, Linux %s, %s", m.cores, m.cpu, m.kernel, m.goes)
+	return fmt.Sprintf("%d cores of %s, Linux %s, %s, load average %s before the run", m.cores, m.cpu, m.kernel, m.goes, m.load)
 }
 
 // commit names the tree that was measured, and says so when it had changes
@@ -60,6 +62,11 @@ func modelName(cpuinfo io.Reader) string {
 		}
 	}
 	return "unknown CPU"
+}
+
+func firstWord(line string) string {
+	word, _, _ := strings.Cut(line, " ")
+	return word
 }
 
 func firstLine(path string) string {

@@ -50,12 +50,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return 2
 	}
+	machine := describeMachine() // before the run makes it busy
 	rounds, err := measure(ctx, opts, stderr)
 	if err != nil {
 		fmt.Fprintln(stderr, "bench:", err)
 		return 1
 	}
-	report := newReport(opts, rounds, describeMachine())
+	report := newReport(opts, rounds, machine)
 	fmt.Fprintln(stdout, report.Markdown())
 	if !opts.write {
 		return 0

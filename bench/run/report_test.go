@@ -49,9 +49,9 @@ func TestTheTable(t *testing.T) {
 	o := options{targets: []string{"mux", "clawd"}, rounds: 1, duration: 5 * time.Second, threads: 2, connections: 64, agents: 10_000}
 	got := newReport(o, []sample{
 		answers("mux", 1000, 20*time.Millisecond), answers("clawd", 900, 27*time.Millisecond),
-	}, machine{commit: "abc1234", date: "2026-11-22", cpu: "Some CPU", kernel: "6.1", goes: "go1.26.8", cores: 2}).Markdown()
+	}, machine{commit: "abc1234", date: "2026-11-22", cpu: "Some CPU", kernel: "6.1", goes: "go1.26.8", cores: 2, load: "0.10"}).Markdown()
 	for _, want := range []string{
-		"Commit abc1234, 2026-11-22; 2 cores of Some CPU, Linux 6.1, go1.26.8.",
+		"Commit abc1234, 2026-11-22; 2 cores of Some CPU, Linux 6.1, go1.26.8, load average 0.10 before the run.",
 		"Rounds: 1, each 5s a server, interleaved; wrk with 2 threads and 64 connections on the same machine; 10000 agents",
 		"| net/http + gorilla/mux, no-op | 1000 | 700 µs | 11.6 ms | 1.21 s | 20.00 | 1.00 (1.00–1.00) | 1.00 (1.00–1.00) | 0.00 |",
 		"| clawd | 900 | 700 µs | 11.6 ms | 1.21 s | 30.00 | 0.90 (0.90–0.90) | 1.50 (1.50–1.50) | 0.00 |",
