@@ -27,6 +27,7 @@ type cell struct {
 	total           crdt.Total // of everything ever applied, pending included
 	reset           crdt.HLC   // newest reset that was applied
 	void            bool       // its agent or counter was deleted
+	resend          bool       // the own row was in pages that were never sent
 	rebirth         bool       // the own row began a generation since the last capture
 
 	mark     uint64 // reserve: durable high-water mark on the own row, 0 = none
@@ -54,7 +55,8 @@ type shard struct {
 	hand    int
 	inline  map[string]int // inline buckets in memory, by agent prefix
 	dirty   []*cell
-	taken   *capture // of the flush under way, nil otherwise
+	taken   *capture // of the flush under way until all is captured, else nil
+	flying  *capture // of the flush under way until it ends, else nil
 	scratch storage.Cell
 	_       [64]byte // keep neighbours' locks apart
 }

@@ -222,9 +222,10 @@ func (r *Replica) captureLocked(sh *shard, k *capture, c *cell) {
 		k.erase(c)
 		return
 	}
-	if c.pendingConsumed|c.pendingRefunded != 0 {
+	if c.pendingConsumed|c.pendingRefunded != 0 || c.resend && c.slotOf(r.run) != nil {
 		r.writeOwnRow(k, c)
 	}
+	c.resend = false
 	k.moveIndex(c)
 	k.raiseMark(r.run, c)
 	rec := &sh.scratch
@@ -374,10 +375,11 @@ func (r *Replica) assemble(f *Flush, now Instant) {
 		f.Batch.PutRun(run)
 	}
 	r.merge.Lock()
-	if f.alone {
-		r.own.pushed = f.upto // whoever joins later pulls
-	} else {
+	if !f.alone { // else whoever joins later pulls
 		f.Pages = r.ownPages(now, rows, f.upto)
+	}
+	if f.PushEarly {
+		r.own.pushed = f.upto
 	}
 	r.merge.Unlock()
 }
@@ -405,7 +407,6 @@ func (r *Replica) ownPages(now Instant, rows []crdt.Entry, upto uint64) []*antie
 		_ = g.Add(e) // Emit does not fail
 	}
 	_ = g.Close(upto, r.own.stamp)
-	r.own.pushed = upto
 	return pages
 }
 
@@ -441,6 +442,7 @@ func (r *Replica) EndFlush(f *Flush, now Instant, err error) {
 		}
 	}
 	r.own.tickStart = f.start
+	r.own.pushed = f.upto
 	r.spare = f.captures
 	r.noteFlushed(f)
 	r.restamp()
@@ -519,11 +521,11 @@ func (r *Replica) revert(f *Flush) {
 	r.flushing = nil
 	r.merge.Unlock()
 	for i := range f.captures {
-		r.revertShard(&r.shards[i], &f.captures[i])
+		r.revertShard(f, &r.shards[i], &f.captures[i])
 	}
 }
 
-func (r *Replica) revertShard(sh *shard, k *capture) {
+func (r *Replica) revertShard(f *Flush, sh *shard, k *capture) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	for _, m := range k.moved {
@@ -535,6 +537,11 @@ func (r *Replica) revertShard(sh *shard, k *capture) {
 		m.cell.markWant = max(m.cell.markWant, m.mark)
 	}
 	for _, c := range k.list {
+		// Pages that were not sent never will be: their rows go into the next
+		// flush's, which begin where these would have.
+		if s := c.slotOf(r.run); !f.PushEarly && s != nil && s.row.Seq > k.base {
+			c.resend = true
+		}
 		r.markDirtyLocked(sh, c)
 	}
 }

@@ -480,6 +480,40 @@ func TestFailedCommitLosesNothing(t *testing.T) {
 	}
 }
 
+// Pages that had to wait for the fsync are not sent when the commit fails.
+// Their rows must reach the peers with the next flush, without a gap.
+func TestFailedCommitOfCarefulRowsIsPushedLater(t *testing.T) {
+	def := perHour(1000)
+	def.Durability = ratelimit.Reserve
+	w := newWorld(t, 2, def)
+	a, b := w.nodes[0], w.nodes[1]
+	a.take("x", 1)
+	a.flush()
+	b.pull(a)
+	a.take("x", 3)
+	a.put("k", "v")
+	f := a.BeginFlush(w.now)
+	if f.PushEarly {
+		t.Fatal("rows under a reserve mark may leave before the fsync")
+	}
+	if !a.push(b, a.IdlePage(w.now)) {
+		t.Error("an idle page claimed what was not sent")
+	}
+	a.EndFlush(f, w.now, storage.ErrFull)
+	a.flushTo(b)
+	if got := b.Stats(w.now).Gaps; got != 0 {
+		t.Errorf("%d gaps", got)
+	}
+	if got := b.consumed("x"); got != 4 {
+		t.Errorf("peer has %d, want 4", got)
+	}
+	if got := b.read("k"); got != "v" {
+		t.Errorf("peer reads %q", got)
+	}
+	w.settle()
+	w.sameEverywhere("x")
+}
+
 func TestConcurrentConsumeIsCountedOnce(t *testing.T) {
 	w := newWorld(t, 1, perHour(1_000_000))
 	h := w.nodes[0]
