@@ -54,6 +54,8 @@ FORGET_MISSING = 60 * SECOND
 REFRESH_SHARE = 300 * SECOND
 LONGEST_DEBT_PAUSE = 5 * SECOND
 PAY_ROUNDS = 20
+SILENCE = 60.0
+"""A change stream that is silent for so many seconds is dead: nodes say something more often than that."""
 
 consumed_last: ContextVar[str | None] = ContextVar("openclaw_consumed_last", default=None)
 """The agent that a bucket granted tokens to last in this context: whose calls of models feedback is about."""
@@ -159,7 +161,8 @@ class Core:
         """Make a call whose answer does not end. Its head is read; the rest is the caller's, to read and to close."""
         if again:
             yield Pause(_backoff(0) / 4)
-        timeout = httpx2.Timeout(self.settings.timeout, read=None)
+        usual = self.settings.timeout
+        timeout = httpx2.Timeout(connect=usual.connect, read=SILENCE, write=usual.write, pool=usual.pool)
         tried: list[Endpoint] = []
         retry = 0
         while True:

@@ -32,7 +32,7 @@ class ClawdProcess:
     """A node on loopback, with its data in a directory of its own. A context manager that starts and stops it.
 
     Args:
-        binary: the program; the environment's `CLAWD_BIN`, else `clawd` on the path, when None.
+        binary: the program; the environment's `OPENCLAW_CLAWD_BIN`, else `clawd` on the path, when None.
         data_dir: where the data stays when the node is stopped; a temporary directory, removed by `close`, when None.
         join: gossip addresses of nodes to join.
         flags: further flags of `clawd serve`.
@@ -73,7 +73,9 @@ class ClawdProcess:
             "--http-addr", self._http_addr, "--peer-addr", "127.0.0.1:0", "--gossip-addr", "127.0.0.1:0", *self._flags,
         ]  # fmt: skip
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)  # noqa: S603
+            self._process = subprocess.Popen(  # noqa: S603
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment()
+            )
         try:
             self._wait_ready()
         except BaseException:
@@ -163,10 +165,15 @@ class ClawdProcess:
 
 
 def _find(binary: str | os.PathLike[str] | None) -> str:
-    found = os.fspath(binary) if binary is not None else os.environ.get("CLAWD_BIN") or shutil.which("clawd")
+    found = os.fspath(binary) if binary is not None else os.environ.get("OPENCLAW_CLAWD_BIN") or shutil.which("clawd")
     if not found or not Path(found).exists():
-        raise ClawdError("there is no clawd: name it, set CLAWD_BIN, or put it on the PATH")
+        raise ClawdError("there is no clawd: name it, set OPENCLAW_CLAWD_BIN, or put it on the PATH")
     return found
+
+
+def _environment() -> dict[str, str]:
+    """Without settings of a node that somebody else meant for theirs."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("CLAWD_")}
 
 
 def _free_port() -> int:
