@@ -92,3 +92,11 @@ func (l *Lender) Floor(t Tier) float64 {
 	}
 	return l.Reserve + l.Margin
 }
+
+// GuaranteeDepth is what the bucket of an agent's guarantee holds: a request, and
+// the unevenness of arrivals within the guarantee. It has to be little, since all
+// of them together may be drawn at once from the reserve; when it is more, the
+// reserve is gone in the first moment of a crowd and protects nobody after it.
+func GuaranteeDepth(rate, cost float64) float64 {
+	return cost + max(rate*0.02, min(rate*0.1, cost))
+}

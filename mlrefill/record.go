@@ -31,11 +31,11 @@ const (
 	errorGain = 0.05
 	quantile  = 0.95
 	boundStep = 0.1 // how far z moves, over all
-	quickRate = 0.04
-	quickKeep = 0.995
+	quickRate = 0.25
+	quickKeep = 0.99
 	slowRate  = 0.2
 	slowKeep  = 0.95
-	maxLoss   = 12  // of one second or window, in squared average errors
+	maxLoss   = 40  // of one second or window, in squared average errors
 	maxBeyond = 4.0 // a forecast is at most so many times the largest feature
 )
 

@@ -11,7 +11,7 @@ const (
 	features = 8
 	// How little the start is believed: variance of each coefficient.
 	quickVariance = 0.02
-	slowVariance  = 0.002
+	slowVariance  = 0.0003
 	maxVariance   = 10 // a trace beyond it is scaled down: without news, forgetting alone lets it grow
 )
 

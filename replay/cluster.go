@@ -62,9 +62,6 @@ type agentAt struct {
 	news   int64   // µtok of the own bucket consumed since the last merge
 }
 
-// guaranteeBurst is how many seconds of its guarantee an agent's bucket holds.
-const guaranteeBurst = 0.1
-
 func newCluster(l *Load, o *Options, m *mlrefill.Model) *cluster {
 	c := &cluster{load: l, opts: o, model: m, capacity: mlrefill.NewCapacity(o.Believed), depths: mlrefill.NewDepths(o.Nodes), lastFed: start}
 	c.fair = shares(l)
@@ -133,7 +130,7 @@ func (n *node) agent(i int32, now int64) *agentAt {
 	return a
 }
 
-func guarantee(rate float64) ratelimit.Limit { return limitOf(rate, 1+rate*guaranteeBurst) }
+func guarantee(rate float64) ratelimit.Limit { return limitOf(rate, mlrefill.GuaranteeDepth(rate, 1)) }
 
 func (n *node) meet(i int32, now int64) *agentAt {
 	agent := &n.c.load.Agents[i]
