@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -195,11 +196,13 @@ func (m *membership) drainEvents() {
 // node's name.
 func (m *membership) stopped() <-chan struct{} { return m.serf.ShutdownCh() }
 
-// others lists the other members, one entry a node id, ordered by it. A node
-// that came back under another name is listed twice by Serf; the one that is
-// alive counts.
+// others lists the other members, ordered by node id: every live process, and
+// one entry for a node without any. A node that came back under another name is
+// listed twice by Serf; the one that is alive counts. Two live processes of one
+// node id run on copies of one data directory; each has rows the other lacks.
 func (m *membership) others() []member {
-	byNode := make(map[crdt.NodeID]member)
+	var list []member
+	silent := make(map[crdt.NodeID]member)
 	self := m.current()
 	for _, s := range m.serf.Members() {
 		o, err := m.describe(s)
@@ -213,15 +216,21 @@ func (m *membership) others() []member {
 			}
 			continue
 		}
-		if old, ok := byNode[o.node]; !ok || o.presence < old.presence {
-			byNode[o.node] = o
+		if o.presence == presenceAlive {
+			list = append(list, o)
+			continue
+		}
+		if old, ok := silent[o.node]; !ok || o.presence < old.presence {
+			silent[o.node] = o
 		}
 	}
-	list := make([]member, 0, len(byNode))
-	for _, o := range byNode {
-		list = append(list, o)
+	for _, o := range list {
+		delete(silent, o.node)
 	}
-	slices.SortFunc(list, func(a, b member) int { return cmp.Compare(a.node, b.node) })
+	list = slices.AppendSeq(list, maps.Values(silent))
+	slices.SortFunc(list, func(a, b member) int {
+		return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(a.run, b.run))
+	})
 	return list
 }
 

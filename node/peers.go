@@ -22,20 +22,20 @@ type peers struct {
 	metrics *metrics
 
 	mu     sync.RWMutex
-	live   map[crdt.NodeID]*peer
-	silent []member // known, neither alive nor left
+	live   map[crdt.Origin]*peer // by run: each process has rows of its own, also two on copies of one data directory
+	silent []member              // known, neither alive nor left
 }
 
-// peer is one live peer.
+// peer is one live process.
 type peer struct {
 	table  *peers
 	outbox *outbox
-	member atomic.Pointer[member] // another run of the node may live elsewhere
+	member atomic.Pointer[member] // its phase and its addresses change
 	sent   atomic.Int64           // mono ns of the last page offered
 }
 
 func newPeers(client *peerClient, g *group, m *metrics) *peers {
-	return &peers{client: client, group: g, metrics: m, live: make(map[crdt.NodeID]*peer)}
+	return &peers{client: client, group: g, metrics: m, live: make(map[crdt.Origin]*peer)}
 }
 
 // update makes the table that of the present members.
@@ -50,27 +50,27 @@ func (t *peers) exchange(members []member) (gone []*peer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.silent = t.silent[:0]
-	stays := make(map[crdt.NodeID]bool, len(members))
+	stays := make(map[crdt.Origin]bool, len(members))
 	for i := range members {
 		m := &members[i]
 		switch m.presence {
 		case presenceFailed:
 			t.silent = append(t.silent, *m)
 		case presenceAlive:
-			stays[m.node] = true
-			p := t.live[m.node]
+			stays[m.run] = true
+			p := t.live[m.run]
 			if p == nil {
 				p = &peer{table: t}
 				p.member.Store(m)
 				p.outbox = newOutbox(t.group, "push to "+m.name, p)
-				t.live[m.node] = p
+				t.live[m.run] = p
 			}
 			p.member.Store(m)
 		}
 	}
-	for id, p := range t.live {
-		if !stays[id] {
-			delete(t.live, id)
+	for run, p := range t.live {
+		if !stays[run] {
+			delete(t.live, run)
 			gone = append(gone, p)
 		}
 	}
@@ -117,11 +117,11 @@ func (t *peers) known() (alive, silent int) {
 	return len(t.live), len(t.silent)
 }
 
-// find returns the live peer with the given identity.
-func (t *peers) find(id crdt.NodeID) (member, bool) {
+// find returns the live peer that writes the given run.
+func (t *peers) find(run crdt.Origin) (member, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	p, ok := t.live[id]
+	p, ok := t.live[run]
 	if !ok {
 		return member{}, false
 	}

@@ -52,7 +52,7 @@ func (p peerside) mergeOne(page *antientropy.Page) error {
 	var gap *antientropy.GapError
 	if errors.As(err, &gap) {
 		p.n.metrics.gaps.Inc()
-		p.n.gaps.add(page.From, p.n.now().Mono)
+		p.n.gaps.add(page.Run.Origin, p.n.now().Mono)
 		return fmt.Errorf("%w: %w", api.ErrGap, err)
 	}
 	if err != nil {

@@ -48,8 +48,8 @@ func (n *Node) pullLoop(ctx context.Context) error {
 }
 
 func (n *Node) pullGaps(ctx context.Context) {
-	for _, id := range n.gaps.take() {
-		if m, ok := n.peers.find(id); ok {
+	for _, run := range n.gaps.take() {
+		if m, ok := n.peers.find(run); ok {
 			n.logPull(m, n.pull(ctx, m))
 		}
 	}
@@ -137,7 +137,7 @@ type gaps struct {
 	limit int           // gaps within a minute that make a storm
 
 	mu    sync.Mutex
-	from  map[crdt.NodeID]bool
+	from  map[crdt.Origin]bool
 	since int64 // mono ns, of count
 	count int
 }
@@ -145,14 +145,14 @@ type gaps struct {
 func newGaps(limit int) *gaps {
 	return &gaps{
 		wake: make(chan struct{}, 1), storm: make(chan struct{}, 1), limit: limit,
-		from: make(map[crdt.NodeID]bool),
+		from: make(map[crdt.Origin]bool),
 	}
 }
 
-func (g *gaps) add(id crdt.NodeID, mono int64) {
+func (g *gaps) add(run crdt.Origin, mono int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.from[id] = true
+	g.from[run] = true
 	signal(g.wake)
 	if mono-g.since > time.Minute.Nanoseconds() {
 		g.since, g.count = mono, 0
@@ -170,14 +170,14 @@ func signal(ch chan<- struct{}) {
 	}
 }
 
-func (g *gaps) take() (ids []crdt.NodeID) {
+func (g *gaps) take() (runs []crdt.Origin) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for id := range g.from {
-		ids = append(ids, id)
+	for run := range g.from {
+		runs = append(runs, run)
 	}
 	clear(g.from)
-	return ids
+	return runs
 }
 
 // rest waits, unless ctx ends before.
