@@ -44,7 +44,7 @@ const (
 	probeFirst  = 0.005
 	probeMost   = 0.25
 	backOff     = 0.95
-	noQueue     = 0.04    // of the allowed delay: there may be much more room
+	noQueue     = 0.04   // of the allowed delay: there may be much more room
 	shortQueue  = 0.4    // of the allowed delay: as long as it is no longer, there is room
 	slowFactor  = 1.0005 // beyond a ceiling that was hit, while nobody wants it
 	ceilingLife = 600    // seconds of calm after which a ceiling is forgotten

@@ -82,7 +82,7 @@ func (h *Hot) closeSecond(m *Model) {
 	if r.start == windowStart {
 		return
 	}
-	if n := r.start - windowStart; n == m.windowLength {
+	if n := m.windowLength; int32(r.age) >= n {
 		h.scoreWindow((float64(windowSum)+y)/float64(n), float64(n))
 	}
 	h.foreseeWindow(m)

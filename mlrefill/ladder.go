@@ -49,8 +49,16 @@ func climb(e *[rungs]float32, y float64, age int) {
 
 // sink moves the rungs by k idle seconds. Each rung is four times slower than
 // the one before, so that one power gives all: d^k is the fourth power of the
-// next rung's.
-func sink(e *[rungs]float32, k int) {
+// next rung's. A rung that is still young is the mean of what there was, and
+// idle seconds make it age/(age+k) of itself.
+func sink(e *[rungs]float32, k, age int) {
+	if age < grownUp {
+		for i, d := range decays {
+			young := clip(1/(1-d)-float64(age), 0, float64(k))
+			e[i] *= float32(float64(age) / (float64(age) + young) * math.Pow(d, float64(k)-young))
+		}
+		return
+	}
 	d := math.Exp(-float64(k) / (fastestTau << (2 * (rungs - 1))))
 	for i := rungs - 1; i >= 0; i-- {
 		e[i] *= float32(d)
@@ -58,3 +66,6 @@ func sink(e *[rungs]float32, k int) {
 		d *= d
 	}
 }
+
+// grownUp is the age in seconds from which no rung is young.
+const grownUp = fastestTau<<(2*(rungs-1)) + 1

@@ -17,11 +17,10 @@ type Record struct {
 	pend         [experts]float32
 	z, s         float32 // the bound is f + z·s, s the average |error|
 	trust        Trust
-	sec          int32 // the current second
-	start        int32 // first second of the current window
-	age          uint16
-	missed       uint8 // seconds of the window beyond the bound
-	phase        uint8
+	sec          int32  // the current second
+	start        int32  // first second of the current window, also of one begun before the record
+	age          uint16 // seconds seen
+	missed       uint8  // seconds of the window beyond the bound
 }
 
 // Steps of the bound and of Hedge.
@@ -43,8 +42,8 @@ const (
 // Jitter, is when in a window it is recalibrated.
 func NewRecord(m *Model, now int64, phase uint8) Record {
 	sec := int32(now / second)
-	r := Record{quick: m.quick, slow: m.slow, z: startZ, sec: sec, phase: phase % uint8(m.windowLength)}
-	r.start = sec
+	r := Record{quick: m.quick, slow: m.slow, z: startZ, sec: sec, start: int32(phase) - m.windowLength}
+	r.start += (sec - r.start) / m.windowLength * m.windowLength
 	return r
 }
 
@@ -75,7 +74,7 @@ func (r *Record) Advance(m *Model, now int64) {
 	r.acc = 0
 	r.next(m)
 	for r.sec < sec {
-		r.idle(m, int(min(sec, r.windowEnd(m))-r.sec))
+		r.idle(m, int(min(sec, r.start+m.windowLength)-r.sec))
 		r.turnWindow(m)
 	}
 }
@@ -85,7 +84,8 @@ func (r *Record) Advance(m *Model, now int64) {
 func (r *Record) forget(m *Model, sec int32) {
 	r.ladder, r.last, r.level, r.trend, r.acc, r.sum = [rungs]float32{}, 0, 0, 0, 0, 0
 	r.f, r.u, r.window, r.pend = 0, 0, 0, [experts]float32{}
-	r.sec, r.start, r.missed = sec, sec, 0
+	r.start += (sec - r.start) / m.windowLength * m.windowLength
+	r.sec, r.missed, r.age = sec, 0, 0
 	r.foresee(m)
 }
 
@@ -166,7 +166,7 @@ func (r *Record) idle(m *Model, k int) {
 	}
 	loss[expertHolt] = quickRate * min(x[expertHolt]*x[expertHolt]/(unit*holtLevel), maxLoss*float64(k))
 	r.quick.score(&loss, math.Pow(quickKeep, float64(k)))
-	sink(&r.ladder, k)
+	sink(&r.ladder, k, int(r.age))
 	left := math.Pow(1-holtLevel, float64(k))
 	r.level, r.trend, r.last = r.level*float32(left), 0, 0
 	r.z = float32(max(float64(r.z)-boundStep*(1-quantile)*float64(k), 0))
@@ -176,19 +176,13 @@ func (r *Record) idle(m *Model, k int) {
 	r.foresee(m)
 }
 
-// windowEnd is the first second of the next window.
-func (r *Record) windowEnd(m *Model) int32 {
-	n := m.windowLength
-	return (r.sec-int32(r.phase)+n)/n*n + int32(r.phase)
-}
-
 // turnWindow recalibrates at the end of a window.
 func (r *Record) turnWindow(m *Model) {
-	if (r.sec-int32(r.phase))%m.windowLength != 0 || r.sec == r.start {
+	n := m.windowLength
+	if r.sec < r.start+n {
 		return
 	}
-	n := r.sec - r.start
-	if n == m.windowLength { // a part of a window, the first one, says little
+	if int32(r.age) >= n { // a part of a window, the first one, says little
 		r.scoreWindow(float64(r.sum)/float64(n), float64(n))
 	}
 	r.start, r.sum, r.missed = r.sec, 0, 0

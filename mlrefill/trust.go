@@ -9,7 +9,7 @@ import "math"
 //	coverage   = E[y ≤ bound]
 //	confidence = clip((skill+0.5)/0.5) · clip((coverage−0.6)/0.25)
 //
-// both as averages over about twelve windows. Neither sees all: coverage never
+// both as averages over about seven windows. Neither sees all: coverage never
 // sees a forecast that is too high, skill hardly one that is a little too low.
 //
 //	trusted ── confidence < 0.3 for 2 windows, or bad input ──► fallback
@@ -20,14 +20,17 @@ import "math"
 // either direction is small.
 type Trust struct {
 	modelErr, refErr float32
-	covered          float32
-	windows          uint8 // scored, saturating
-	low, high        uint8 // windows in a row beyond a threshold
-	fallback         bool
+	covered          uint16 // of fullCover
+	windows          uint8  // scored, saturating
+	// run is, while trusted, the windows in a row of low confidence, and in fallback
+	// −1 − those of high confidence.
+	run int8
 }
 
+const fullCover = 60_000
+
 const (
-	trustGain    = 0.08
+	trustGain    = 0.15
 	nothing      = 0.02 // requests a second
 	trustWarmup  = 3
 	fallBelow    = 0.3
@@ -54,7 +57,7 @@ func (t *Trust) Score(y, f, ref, covered, noise float64) {
 	}
 	t.modelErr += float32(gain * (max(math.Abs(y-f), noise) - float64(t.modelErr)))
 	t.refErr += float32(gain * (max(math.Abs(y-ref), noise) - float64(t.refErr)))
-	t.covered += float32(gain * (covered - float64(t.covered)))
+	t.covered = uint16(math.Round(float64(t.covered) + gain*(min(covered, 1)*fullCover-float64(t.covered))))
 	if t.windows < math.MaxUint8 {
 		t.windows++
 	}
@@ -65,30 +68,27 @@ func (t *Trust) turn(c float64) {
 	if t.windows <= trustWarmup {
 		return
 	}
-	t.low, t.high = streak(t.low, c < fallBelow), streak(t.high, c > leaveAbove)
 	switch {
-	case !t.fallback && t.low >= fallWindows:
-		t.fallback = true
-	case t.fallback && t.high >= leaveWindows:
-		t.fallback = false
+	case !t.Fallback() && c >= fallBelow:
+		t.run = 0
+	case !t.Fallback():
+		if t.run++; t.run >= fallWindows {
+			t.run = -1
+		}
+	case c <= leaveAbove:
+		t.run = -1
+	default:
+		if t.run--; t.run <= -1-leaveWindows {
+			t.run = 0
+		}
 	}
-}
-
-func streak(n uint8, on bool) uint8 {
-	switch {
-	case !on:
-		return 0
-	case n == math.MaxUint8:
-		return n
-	}
-	return n + 1
 }
 
 // Distrust falls back at once: input that cannot be, a clock that jumped.
-func (t *Trust) Distrust() { t.fallback, t.low, t.high = true, 0, 0 }
+func (t *Trust) Distrust() { t.run = -1 }
 
 // Fallback reports whether the forecasts are not to be used.
-func (t *Trust) Fallback() bool { return t.fallback }
+func (t *Trust) Fallback() bool { return t.run < 0 }
 
 // Skill is 0 for a model as good as the reference and 1 for a perfect one.
 func (t *Trust) Skill() float64 {
@@ -102,7 +102,7 @@ func (t *Trust) Skill() float64 {
 }
 
 // Coverage is the average share of seconds within the bound.
-func (t *Trust) Coverage() float64 { return float64(t.covered) }
+func (t *Trust) Coverage() float64 { return float64(t.covered) / fullCover }
 
 // Confidence is 0..1; what is in use is Weight.
 func (t *Trust) Confidence() float64 {
@@ -115,7 +115,7 @@ func (t *Trust) Confidence() float64 {
 // Weight is how much of a plan the forecast may make: the confidence, and 0 in
 // fallback.
 func (t *Trust) Weight() float64 {
-	if t.fallback {
+	if t.Fallback() {
 		return 0
 	}
 	return t.Confidence()
