@@ -13,11 +13,22 @@ const (
 
 type lags [experts]uint16
 
+// weightOf is e^-lag by the upper bits of a lag: a power for each expert would be
+// most of what a second costs.
+var weightOf = func() (t [maxLag>>weightShift + 1]float64) {
+	for i := range t {
+		t[i] = math.Exp(-float64(i<<weightShift) / lossUnit)
+	}
+	return t
+}()
+
+const weightShift = 7
+
 // mix returns the weighted mean of the experts' forecasts.
 func (l *lags) mix(x *[experts]float64) float64 {
 	var sum, total float64
 	for i, v := range x {
-		w := math.Exp(-float64(l[i]) / lossUnit)
+		w := weightOf[l[i]>>weightShift]
 		sum += w * v
 		total += w
 	}
@@ -26,14 +37,22 @@ func (l *lags) mix(x *[experts]float64) float64 {
 
 // score adds losses to what is kept of the old ones.
 func (l *lags) score(loss *[experts]float64, keep float64) {
-	best := math.Inf(1)
 	var sum [experts]float64
 	for i := range sum {
 		sum[i] = float64(l[i])*keep + loss[i]*lossUnit
-		best = min(best, sum[i])
 	}
-	for i := range sum {
-		l[i] = uint16(min(sum[i]-best, maxLag) + 0.5)
+	best := sum[0]
+	for _, v := range sum[1:] {
+		if v < best {
+			best = v
+		}
+	}
+	for i, v := range sum {
+		v -= best
+		if v > maxLag {
+			v = maxLag
+		}
+		l[i] = uint16(int32(v + 0.5))
 	}
 }
 

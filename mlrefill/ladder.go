@@ -54,7 +54,7 @@ func climb(e *[rungs]float32, y float64, age int) {
 func sink(e *[rungs]float32, k, age int) {
 	if age < grownUp {
 		for i, d := range decays {
-			young := clip(1/(1-d)-float64(age), 0, float64(k))
+			young := clip(math.Ceil(1/(1-d)-1-float64(age)), 0, float64(k))
 			e[i] *= float32(float64(age) / (float64(age) + young) * math.Pow(d, float64(k)-young))
 		}
 		return

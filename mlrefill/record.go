@@ -94,11 +94,15 @@ func (r *Record) forget(m *Model, sec int32) {
 func (r *Record) step(m *Model, y float64) {
 	r.judge(m, y)
 	x := r.experts()
-	unit := float64(r.s)*float64(r.s)*2 + 1e-6
 	if r.age > 0 {
+		scale := quickRate / (float64(r.s)*float64(r.s)*2 + 1e-6)
 		var loss [experts]float64
 		for i, f := range x {
-			loss[i] = quickRate * min((f-y)*(f-y)/unit, maxLoss)
+			v := (f - y) * (f - y) * scale
+			if v > quickRate*maxLoss {
+				v = quickRate * maxLoss
+			}
+			loss[i] = v
 		}
 		r.quick.score(&loss, quickKeep)
 	}
