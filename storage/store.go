@@ -11,6 +11,7 @@ type Store struct {
 	Queries
 	engine Engine
 	full   atomic.Bool
+	failed atomic.Pointer[error]
 }
 
 // New returns a Store on an engine, which it owns from then on. It refuses data
@@ -57,6 +58,9 @@ func (s *Store) InitSelf(self Self) error {
 // ErrFull leaves everything as it was. After any other error the Store has
 // failed: whether the batch is on the disk will be known when it is opened again.
 func (s *Store) Commit(b *Batch, sync bool) error {
+	if err := s.Err(); err != nil {
+		return err
+	}
 	if s.full.Load() && b.Len() > 0 {
 		return fmt.Errorf("storage: commit refused: %w", ErrFull)
 	}
@@ -64,6 +68,22 @@ func (s *Store) Commit(b *Batch, sync bool) error {
 		return nil
 	}
 	return s.engine.Apply(b, sync)
+}
+
+// Fail makes all later commits answer ErrFailed. It is for an owner that could
+// not read what it had to know in order to write: what is on the disk is right,
+// and what would follow may not be.
+func (s *Store) Fail(cause error) {
+	err := fmt.Errorf("storage: %w: %w", ErrFailed, cause)
+	s.failed.CompareAndSwap(nil, &err)
+}
+
+// Err is what Fail was called with, as an ErrFailed, or nil.
+func (s *Store) Err() error {
+	if err := s.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // SetFull makes all commits answer ErrFull, or accepts them again: Pebble must

@@ -165,9 +165,11 @@ func (r *Replica) rowViews(c *cell, runs map[crdt.Origin]crdt.Run, now Instant) 
 		if s.gone {
 			continue
 		}
-		v := RowView{Origin: s.origin, Node: runs[s.origin].Node, Name: runs[s.origin].Name,
+		v := RowView{
+			Origin: s.origin, Node: runs[s.origin].Node, Name: runs[s.origin].Name,
 			Consumed: s.row.Consumed, Refunded: s.row.Refunded,
-			Age: time.Duration(max(0, now.Wall-s.row.TS)) * time.Millisecond}
+			Age: time.Duration(max(0, now.Wall-s.row.TS)) * time.Millisecond,
+		}
 		if s.origin == r.run {
 			own = true
 			v.Consumed += c.pendingConsumed
@@ -176,8 +178,10 @@ func (r *Replica) rowViews(c *cell, runs map[crdt.Origin]crdt.Run, now Instant) 
 		rows = append(rows, v)
 	}
 	if !own && c.pendingConsumed|c.pendingRefunded != 0 {
-		rows = append(rows, RowView{Origin: r.run, Node: r.self, Name: r.opts.Name,
-			Consumed: c.pendingConsumed, Refunded: c.pendingRefunded})
+		rows = append(rows, RowView{
+			Origin: r.run, Node: r.self, Name: r.opts.Name,
+			Consumed: c.pendingConsumed, Refunded: c.pendingRefunded,
+		})
 	}
 	return rows
 }
@@ -254,7 +258,7 @@ func (r *Replica) agentChanged(now Instant, k crdt.RegisterKey, reg crdt.Registe
 	r.controls.Store(&next)
 	keys, err := r.allBuckets(k.Tenant, k.Name)
 	if err != nil {
-		r.counters.unreadable.Add(1)
+		r.store.Fail(err)
 		return
 	}
 	for _, key := range keys {
@@ -291,6 +295,9 @@ func (r *Replica) controlBucket(now Instant, key string, ctl agentControl) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	c, err := r.lookupLocked(sh, crdt.KindBucket, name, now, false)
+	if err != nil {
+		r.store.Fail(err)
+	}
 	if c == nil || err != nil {
 		return
 	}

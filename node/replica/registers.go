@@ -165,7 +165,10 @@ func (r *Replica) stage(now Instant, key string, reg crdt.Register, own, changed
 func (r *Replica) captureRegisters(f *Flush, _ Instant) {
 	for _, w := range f.regs {
 		old, found, err := r.store.Register(w.key)
-		if err == nil && found && (old.Origin != w.reg.Origin || old.Seq != w.reg.Seq) {
+		if err != nil {
+			r.store.Fail(err) // the old place in the index would stay for ever
+		}
+		if found && (old.Origin != w.reg.Origin || old.Seq != w.reg.Seq) {
 			f.Batch.DeleteIndex(old.Origin, old.Seq)
 		}
 		if w.drop {
