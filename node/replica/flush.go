@@ -56,6 +56,7 @@ type capture struct {
 	rows    []crdt.Entry
 	spent   []Spent
 	moved   []movedSlot
+	dropped []droppedSlot
 	marks   []raisedMark
 	changes []Change
 	careful bool // rows here may not leave before the fsync
@@ -67,6 +68,12 @@ type movedSlot struct {
 	cell   *cell
 	origin crdt.Origin
 	disk   uint64
+}
+
+// droppedSlot is a collected slot that the flush takes off the index, likewise.
+type droppedSlot struct {
+	cell *cell
+	slot slot
 }
 
 type raisedMark struct {
@@ -108,7 +115,7 @@ func (r *Replica) swapDirty(now Instant) *Flush {
 		k.alone = f.alone
 		seq += uint64(len(sh.dirty))
 		sh.dirty = empty
-		sh.taken = k
+		sh.taken, sh.flying = k, k
 	}
 	r.epoch.Store(f.Gen + 1)
 	for i := range r.shards {
@@ -135,11 +142,12 @@ func (r *Replica) spareCaptures() []capture {
 		clear(k.list)
 		clear(k.rows)
 		clear(k.moved)
+		clear(k.dropped)
 		clear(k.marks)
 		k.batch.Reset()
 		*k = capture{
 			list: k.list[:0], batch: k.batch, rows: k.rows[:0], spent: k.spent[:0],
-			moved: k.moved[:0], marks: k.marks[:0],
+			moved: k.moved[:0], dropped: k.dropped[:0], marks: k.marks[:0],
 		}
 	}
 	return spare
@@ -290,6 +298,7 @@ func (k *capture) moveIndex(c *cell) {
 		if s.gone {
 			if s.disk != 0 {
 				k.batch.DeleteIndex(s.origin, s.disk)
+				k.dropped = append(k.dropped, droppedSlot{c, s})
 			}
 			continue
 		}
@@ -374,6 +383,9 @@ func (r *Replica) assemble(f *Flush, now Instant) {
 	for _, run := range f.runs {
 		f.Batch.PutRun(run)
 	}
+	if r.store.Err() != nil {
+		f.PushEarly = false // there will be no commit, and what it says may be wrong
+	}
 	r.merge.Lock()
 	if !f.alone { // else whoever joins later pulls
 		f.Pages = r.ownPages(now, rows, f.upto)
@@ -432,7 +444,7 @@ func (r *Replica) EndFlush(f *Flush, now Instant, err error) {
 	}
 	for i := range f.captures {
 		k := &f.captures[i]
-		r.settleMarks(&r.shards[i], k)
+		r.settleShard(&r.shards[i], k)
 	}
 	r.regs.settle(f.regs)
 	r.merge.Lock()
@@ -454,12 +466,11 @@ func (r *Replica) EndFlush(f *Flush, now Instant, err error) {
 	r.evict(now)
 }
 
-func (r *Replica) settleMarks(sh *shard, k *capture) {
-	if len(k.marks) == 0 {
-		return
-	}
+// settleShard ends a flush that is durable.
+func (r *Replica) settleShard(sh *shard, k *capture) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	sh.flying = nil
 	for _, m := range k.marks {
 		var birth uint64
 		if s := m.cell.slotOf(r.run); s != nil {
@@ -528,10 +539,14 @@ func (r *Replica) revert(f *Flush) {
 func (r *Replica) revertShard(f *Flush, sh *shard, k *capture) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	sh.flying = nil
 	for _, m := range k.moved {
 		if s := m.cell.slotOf(m.origin); s != nil {
 			s.disk = m.disk
 		}
+	}
+	for _, d := range k.dropped {
+		d.cell.slots = append(d.cell.slots, d.slot)
 	}
 	for _, m := range k.marks {
 		m.cell.markWant = max(m.cell.markWant, m.mark)

@@ -183,6 +183,9 @@ func (r *Replica) counterSuperseded(key string) bool {
 		return true
 	}
 	reg, found, err := r.register(kvKey(k.Tenant, k.Name).Encode())
+	if err != nil {
+		r.store.Fail(err)
+	}
 	return err == nil && found && k.Epoch < reg.Version
 }
 
@@ -195,7 +198,8 @@ func (r *Replica) kvChanged(k crdt.RegisterKey, reg crdt.Register) {
 		return true
 	})
 	if err != nil {
-		r.counters.unreadable.Add(1)
+		r.store.Fail(err)
+		return
 	}
 	sh := r.shardOfString(string(crdt.KindCounter) + prefix)
 	sh.mu.Lock()
@@ -214,7 +218,11 @@ func (r *Replica) kvChanged(k crdt.RegisterKey, reg crdt.Register) {
 		}
 		name := appendCellKey(nil, crdt.KindCounter, key)
 		c, err := r.lookupLocked(sh, crdt.KindCounter, name, Instant{}, false)
-		if err == nil && c != nil {
+		if err != nil {
+			r.store.Fail(err)
+			return
+		}
+		if c != nil {
 			r.captureIfDueLocked(sh, c)
 			r.voidLocked(sh, c)
 		}
@@ -223,10 +231,10 @@ func (r *Replica) kvChanged(k crdt.RegisterKey, reg crdt.Register) {
 
 // unsaved lists the cells that the store may not have yet.
 func (sh *shard) unsaved() [][]*cell {
-	if sh.taken == nil {
+	if sh.flying == nil {
 		return [][]*cell{sh.dirty}
 	}
-	return [][]*cell{sh.taken.list, sh.dirty}
+	return [][]*cell{sh.flying.list, sh.dirty}
 }
 
 // KVList lists the keys with a prefix after the given one, in order, up to

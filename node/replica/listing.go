@@ -47,11 +47,7 @@ func (r *Replica) unsavedAgents(start, after string) []string {
 	for i := range r.shards {
 		sh := &r.shards[i]
 		sh.mu.Lock()
-		lists := [][]*cell{sh.dirty}
-		if sh.taken != nil {
-			lists = append(lists, sh.taken.list)
-		}
-		for _, list := range lists {
+		for _, list := range sh.unsaved() {
 			for _, c := range list {
 				if c.kind != crdt.KindBucket || c.void || len(c.key) < len(start) || c.key[:len(start)] != start {
 					continue
