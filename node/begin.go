@@ -5,10 +5,8 @@ import (
 	"fmt"
 
 	"github.com/openclaw/clawd/api"
-	"github.com/openclaw/clawd/crdt"
 	"github.com/openclaw/clawd/node/antientropy"
 	"github.com/openclaw/clawd/node/replica"
-	"github.com/openclaw/clawd/storage"
 )
 
 // begin makes the replica: at once when this node has data, or is to be the
@@ -55,15 +53,9 @@ func (n *Node) beginCounting() {
 	n.startLoops()
 }
 
-// openReplica makes this start a new run, durably before its first use, and
-// recovers what earlier runs left.
+// openReplica makes this start a new run and recovers what earlier runs left.
 func (n *Node) openReplica() error {
 	now := n.now()
-	b := storage.NewBatch()
-	b.PutCurrentRun(crdt.Run{Origin: n.id.run, Node: n.id.node, Name: n.id.name, Started: crdt.NewHLC(now.Wall, 0)})
-	if err := n.store.Commit(b, true); err != nil {
-		return err
-	}
 	t := n.options.tuning
 	var err error
 	n.replica, err = replica.Open(replica.Options{

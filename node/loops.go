@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,6 +24,10 @@ func every(ctx context.Context, interval time.Duration, fn func()) error {
 	}
 }
 
+// ErrReplaced: the peers take the newer of two processes with one identity for
+// the living one, and will drop what the other one consumes.
+var ErrReplaced = errors.New("a newer process runs on a copy of this node's data; start one of the two with an empty data directory")
+
 // tickLoop does what time alone brings about in the replica, and watches the
 // wall clock.
 func (n *Node) tickLoop(ctx context.Context) error {
@@ -30,6 +35,9 @@ func (n *Node) tickLoop(ctx context.Context) error {
 	return every(ctx, n.options.tuning.tickInterval, func() {
 		now := n.now()
 		n.replica.Tick(now)
+		if n.replica.Replaced() {
+			n.group.fail(ErrReplaced)
+		}
 		n.watchClock(last, now)
 		last = now
 		alive, silent := n.peers.known()

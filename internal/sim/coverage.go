@@ -48,6 +48,7 @@ const (
 	covDiskFailed
 	covOpenFailed
 	covClone
+	covReplaced
 	covJoin
 	covBootstrap
 	covLeave
@@ -71,7 +72,7 @@ var covNames = [covCount]string{
 	covBirth: "birth rolled over", covCollected: "row collected", covRetired: "run retired", covCrash: "crash",
 	covCrashInFlush: "crash within a flush", covFlushLostAfterPush: "flush lost after its push", covFlushRefused: "flush refused",
 	covRecovered: "reserve mark charged", covRestore: "backup restored", covDiskLost: "disk lost", covDiskFull: "disk full",
-	covDiskFailed: "disk failed", covOpenFailed: "start failed", covClone: "disk cloned", covJoin: "node joined",
+	covDiskFailed: "disk failed", covOpenFailed: "start failed", covClone: "disk cloned", covReplaced: "process replaced by a copy", covJoin: "node joined",
 	covBootstrap: "bootstrap", covLeave: "node left", covForgotten: "node forgotten", covOutcast: "forgotten node cast out",
 	covPause: "process paused", covClockJump: "clock jumped", covOvershoot: "overshoot", covOvershootChecked: "overshoot within its bound",
 	covReleased: "share of a failed peer released", covEvicted: "cell put out of memory",

@@ -27,6 +27,19 @@ func (w *world) stop(m *machine, c *chance) {
 	if m.proc == nil || w.broken != nil {
 		return
 	}
+	for range 3 { // calls under way are finished
+		if len(p.waiters) == 0 || w.broken != nil || m.proc == nil {
+			break
+		}
+		w.beginFlush(p, c)
+		if m.proc != nil && p.flush != nil {
+			w.endFlush(p, c)
+		}
+	}
+	if m.proc == nil || w.broken != nil {
+		return
+	}
+	p.waiters = nil
 	w.tell("%s stops", m.name)
 	f, err := p.rep.BeginLastFlush(w.instant(p))
 	if w.failed(p, "last flush", err) {
@@ -142,9 +155,34 @@ func (w *world) opClone(m *machine, _ *Op, c *chance) {
 		w.tell("the disk of %s is copied to %s", m.name, spare.name)
 		spare.disk = w.copyDisk(m)
 		spare.cloned = true
+		// Each of the two counts as the other for all peers: what one has said it
+		// has, the other may miss.
+		m.disk.know.lossy, m.proc.know.lossy, spare.disk.know.lossy = true, true, true
+		if m.proc.flush != nil {
+			m.proc.flush.know.lossy = true
+		}
 		w.startLater(spare, c)
 		return
 	}
+}
+
+// replaced ends a process that has found a newer one with its identity. Somebody
+// then gives one of the two machines an empty disk.
+func (w *world) replaced(m *machine, c *chance) {
+	w.coverage.hit(covReplaced)
+	w.tell("%s finds that a copy of it is running", m.name)
+	w.stop(m, c)
+	if m.proc != nil {
+		return
+	}
+	for _, o := range w.machines {
+		if o != m && o.disk != nil && o.disk.node == m.disk.node {
+			o.cloned = false // the only one left
+		}
+	}
+	w.newDisk(m) // the loser's
+	m.backup, m.owed, m.cloned = nil, nil, false
+	w.startLater(m, c)
 }
 
 // opJoin starts a spare machine as a new member.
@@ -198,7 +236,7 @@ func (w *world) opPause(m *machine, _ *Op, c *chance) {
 // opClockJump sets a wall clock wrong, or right again.
 func (w *world) opClockJump(m *machine, _ *Op, c *chance) {
 	w.coverage.hit(covClockJump)
-	by := []int64{-3_600_000, -30_000, -2_000, 2_000, 30_000, 3_600_000}[c.below(6)]
+	by := []int64{-100_000, -30_000, -2_000, 2_000, 30_000, 100_000}[c.below(6)]
 	m.clock.OffsetMS += by
 	w.jumped += max(by, -by)
 	w.unclearAll()

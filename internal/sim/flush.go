@@ -56,6 +56,7 @@ func (w *world) beginFlush(p *process, c *chance) {
 		case err == nil:
 			fl.written = true
 		case !errors.Is(err, storage.ErrFull):
+			fl.written = true // or not: a crash will show
 			w.failed(p, "flush", err)
 			return
 		}
@@ -77,6 +78,10 @@ func (w *world) beginFlush(p *process, c *chance) {
 
 // noteFlush puts a flush that has begun into the ledger.
 func (w *world) noteFlush(p *process, f *replica.Flush, _ *chance) {
+	if p.store.Err() != nil { // its commit is going to fail, and nothing of it leaves
+		p.flush = &flush{f: f, know: p.m.disk.know, regs: p.m.disk.regs}
+		return
+	}
 	w.noteRows(p, f)
 	p.flush = &flush{f: f, know: p.know.clone(), regs: p.regs.clone()}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/openclaw/clawd/crdt"
 	"github.com/openclaw/clawd/node/replica"
@@ -176,15 +177,10 @@ func (w *world) open(p *process, origin crdt.Origin) (err error) {
 		return err
 	}
 	now := w.instant(p)
-	b := storage.NewBatch()
-	b.PutCurrentRun(crdt.Run{Origin: origin, Node: p.node, Name: p.m.name, Started: crdt.NewHLC(now.Wall, 0)})
-	if err := p.store.Commit(b, true); err != nil {
-		return err
-	}
 	c := &w.plan.Config
 	p.rep, err = replica.Open(replica.Options{
 		Cluster: clusterName, Node: p.node, Name: p.m.name, Run: origin, Store: p.store, Default: c.Default,
-		Idle: c.Idle, ForgetAfter: c.Forget, ReleaseAfter: c.Release, Tombstones: c.Tombstones,
+		Idle: c.Idle, ForgetAfter: c.Forget, MessageLife: c.Idle/2 + 35*time.Second, ReleaseAfter: c.Release, Tombstones: c.Tombstones,
 		HotCells: c.HotCells, PageRows: c.PageRows, Seed: c.Seed, Shards: 2,
 	}, now)
 	return err

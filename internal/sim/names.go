@@ -17,6 +17,9 @@ func entryName(kind crdt.Kind, key string) string {
 	switch kind {
 	case crdt.KindBucket:
 		b, _ := crdt.ParseBucketKey(key)
+		if b.Inline != "" {
+			b.Agent += fmt.Sprintf("/%x", b.Inline)
+		}
 		return withEpoch(b.Agent, b.Epoch)
 	case crdt.KindCounter:
 		c, _ := crdt.ParseCounterKey(key)
@@ -52,15 +55,23 @@ func (w *world) entryNames(pages []*antientropy.Page) string {
 	return b.String()
 }
 
+// rowText writes a bucket's row in tokens, as far as they are whole.
 func rowText(r crdt.Row) string {
-	if r.Refunded == 0 {
-		return fmt.Sprintf("%d", r.Consumed/ratelimit.Token)
-	}
-	return fmt.Sprintf("%d−%d", r.Consumed/ratelimit.Token, r.Refunded/ratelimit.Token)
+	return tokens(amount{r.Consumed, r.Refunded})
 }
 
 func tokens(a amount) string {
-	return rowText(crdt.Row{Consumed: a.consumed, Refunded: a.refunded})
+	if a.refunded == 0 {
+		return tokenText(a.consumed)
+	}
+	return tokenText(a.consumed) + "−" + tokenText(a.refunded)
+}
+
+func tokenText(n uint64) string {
+	if n%ratelimit.Token == 0 {
+		return fmt.Sprint(n / ratelimit.Token)
+	}
+	return fmt.Sprintf("%dµ", n)
 }
 
 func (w *world) pageName(p *antientropy.Page, m *message) string {

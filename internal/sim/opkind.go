@@ -163,9 +163,15 @@ func (w *world) do(op *Op) {
 	if m.gone || m.paused(w.now) || m.proc == nil && !spec.down {
 		return
 	}
+	if m.faulty && (op.Kind == OpLook || op.Kind == OpKVGet || op.Kind == OpRefund) {
+		return // what memory shows is not what was told, if a read went wrong
+	}
 	c := chance(op.R)
 	spec.run(w, m, op, &c)
 	if m.proc != nil {
 		w.flushIfWanted(m.proc, &c)
+	}
+	if m.proc != nil && m.proc.rep.Replaced() {
+		w.replaced(m, &c)
 	}
 }

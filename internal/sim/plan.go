@@ -107,7 +107,7 @@ func newConfig(seed uint64, r *rand.Rand) Config {
 	// No message is under way for longer than half the idle time: collection
 	// relies on that, as the product may with a day.
 	c.Net.SlowMS = min(c.Net.SlowMS, c.Idle.Milliseconds()/2)
-	offset, drift := pick(r, 0, 2_000, 86_400_000), pick(r, 0, 0, 500, 20_000)
+	offset, drift := pick(r, 0, 2_000, int(c.Idle.Milliseconds())), pick(r, 0, 0, 500, 20_000)
 	for range c.Machines + c.Spares {
 		c.Clocks = append(c.Clocks, Clock{
 			OffsetMS: int64(r.IntN(2*offset+1) - offset), DriftPPM: int64(r.IntN(2*drift+1) - drift),

@@ -28,11 +28,12 @@ func (w *world) repair() {
 	for _, m := range w.machines {
 		m.until = 0
 		switch {
-		case m.cloned: // somebody noticed the mistake
-			m.proc, m.disk, m.gone = nil, nil, true
+		case m.cloned:
+			w.undoClone(m)
+		case m.faulty:
+			w.crash(m, func(int) int { return 0 })
 		case m.proc != nil:
-			m.faulty, m.full = false, false
-			m.disk.engine.Inject(nil)
+			m.full = false
 			m.proc.store.SetFull(false)
 		}
 		m.failAt = 0
@@ -50,6 +51,20 @@ func (w *world) repair() {
 		m.disk.empty = false // nobody is left whose state it could take over
 		w.start(m)
 	}
+}
+
+// undoClone takes the copy of a disk away again, and gives the machine it was
+// copied from an empty one: the peers may have taken its process for dead.
+func (w *world) undoClone(m *machine) {
+	for _, o := range w.machines {
+		if o != m && o.disk != nil && o.disk.node == m.disk.node && !o.gone {
+			o.proc = nil
+			w.newDisk(o)
+			o.owed, o.backup = nil, nil
+		}
+	}
+	w.lost = append(w.lost, m.disk.node)
+	m.proc, m.disk, m.gone = nil, nil, true
 }
 
 // members are the machines that are up in the end.
@@ -222,7 +237,9 @@ func (w *world) age() {
 	if len(w.lost) > 0 || w.restored {
 		// Of a run whose disk was lost, rows may be left that no session made
 		// whole; they go when nobody is waited for any more.
-		w.now += 2 * w.plan.Forget.Milliseconds()
+		w.now += w.plan.Forget.Milliseconds() + w.wrongness()
+		w.exchange()
+		w.sweepAll()
 		w.exchange()
 		w.sweepAll()
 	}

@@ -15,7 +15,7 @@ type Acks struct {
 
 type told struct {
 	durable crdt.VersionVector
-	at      int64 // unix ms, by the clock of who was told
+	at      int64 // by a clock that never goes back
 }
 
 // Record takes the vector told by node. A member's durable knowledge only

@@ -72,18 +72,25 @@ func (r *Replica) collectable(now Instant) (stable map[crdt.Origin]int64, due ma
 }
 
 // runDue tells whether a sealed run's rows may go. They go without tombstones,
-// so no version of them may arrive any more that is not known here: the run has
-// been silent for the idle time, in which all messages under way have arrived,
-// and since then every member has said that it has just as much of it as this
-// one, and nothing beyond. One member that collected the run settles it for all.
-// After ForgetAfter nobody is waited for.
+// so no version of them may arrive any more that is not known here: for the life
+// of a message the run has been known to be over, and since then every member
+// has said that it has just as much of it as this one, and nothing beyond. That
+// is measured by this node's own steady clock; how long a run has been over by
+// the wall clock only keeps it around for as long as an idle row. One member that
+// collected the run settles it for all. After ForgetAfter nobody is waited for.
 func (r *Replica) runDue(now Instant, run crdt.Run, members []crdt.NodeID) bool {
-	o, quiet := run.Origin, run.SealedAt+r.opts.Idle.Milliseconds()
+	o := run.Origin
+	seen, known := r.sealedSeen[o]
+	if !known {
+		seen = now.Mono
+		r.sealedSeen[o] = seen
+	}
+	quiet := seen + r.opts.MessageLife.Nanoseconds()
 	switch {
-	case now.Wall < quiet:
-		return false
 	case r.collected[o], r.released[o], now.Wall >= run.SealedAt+r.opts.ForgetAfter.Milliseconds():
 		return true
+	case now.Mono < quiet, now.Wall < run.SealedAt+r.opts.Idle.Milliseconds():
+		return false
 	}
 	have := r.recv.Vector(o).Seq
 	return have >= run.Final && r.durableVV[o] == have && r.ragged[o] == 0 && r.acks.Agree(o, have, members, quiet)
@@ -136,6 +143,9 @@ func (r *Replica) collectCell(now Instant, kind crdt.Kind, key string, stable ma
 		// Look before loading: most cells have nothing to drop.
 		if found, err := r.store.Cell(kind, key, &sh.scratch); err != nil || !found || !r.anyDue(sh.scratch.Slots, stable, due) {
 			return 0, err
+		}
+		if r.superseded(&crdt.Entry{Kind: kind, Key: key}) {
+			return 0, nil // void: the flush that erases it is yet to come
 		}
 	}
 	c, err := r.lookupLocked(sh, kind, name, now, false)
@@ -197,6 +207,7 @@ func (r *Replica) retire(now Instant, runs map[crdt.Origin]bool) error {
 		r.merge.Lock()
 		if !r.collected[o] {
 			r.collected[o] = true
+			delete(r.sealedSeen, o)
 			delete(r.released, o)
 			delete(r.ragged, o)
 			r.retired = append(r.retired, o)

@@ -108,8 +108,16 @@ func (r *Replica) learnRun(run crdt.Run) {
 	}
 	r.runs[run.Origin] = joined
 	r.dirtyRuns[run.Origin] = true
+	if own := r.runs[r.run]; joined.Node == r.self && joined.Started > own.Started {
+		r.replaced.Store(true)
+	}
 	r.supersede(joined)
 }
+
+// Replaced tells whether a newer process than this one runs under the same
+// identity: on a copy of its data. Everybody takes this process for dead, and
+// will drop what it consumes; it must stop.
+func (r *Replica) Replaced() bool { return r.replaced.Load() }
 
 // supersede seals the older runs of a node that has started a newer one.
 func (r *Replica) supersede(newer crdt.Run) {

@@ -43,7 +43,7 @@ func (r *Replica) NoteAck(now Instant, a *antientropy.Ack) {
 	if p := r.peers[a.From]; p != nil {
 		p.skew = a.Clock.WallMS() - now.Wall
 	}
-	r.acks.Record(a.From, a.Durable, now.Wall)
+	r.acks.Record(a.From, a.Durable, now.Mono)
 }
 
 // headerVector leaves the origins out that are sealed and collected here.

@@ -39,6 +39,7 @@ func newReplica(o Options, now Instant) *Replica {
 		savedStable:  make(map[crdt.Origin]int64),
 		durableVV:    make(crdt.VersionVector),
 		collected:    make(map[crdt.Origin]bool),
+		sealedSeen:   make(map[crdt.Origin]int64),
 		released:     make(map[crdt.Origin]bool),
 		ragged:       make(map[crdt.Origin]uint64),
 		peers:        make(map[crdt.NodeID]*peer),
@@ -87,13 +88,11 @@ func (r *Replica) loadRuns(now Instant) error {
 	for o := range collected {
 		r.collected[o] = true
 	}
-	started := r.clock.Now(now.Wall)
-	for _, run := range runs {
-		if run.Node == r.self && run.Started >= started {
-			started = r.clock.NowAfter(now.Wall, run.Started)
-		}
+	run, err := r.beginRun(now)
+	if err != nil {
+		return err
 	}
-	r.learnRun(crdt.Run{Origin: r.run, Node: r.self, Name: r.opts.Name, Started: started})
+	r.learnRun(run)
 	for _, o := range sortedKeys(r.runs) {
 		if run := r.runs[o]; run.Node != r.self {
 			r.peerFromDisk(run, now)
@@ -103,6 +102,27 @@ func (r *Replica) loadRuns(now Instant) error {
 		}
 	}
 	return nil
+}
+
+// beginRun gives this run a start later than those of all runs of this node
+// before it, also when the clock went back: peers take the run that started last
+// for the living one. The run before may be known to peers and not to this
+// store, if it ended before its first flush did.
+func (r *Replica) beginRun(now Instant) (crdt.Run, error) {
+	last, _, err := r.store.CurrentRun()
+	if err != nil {
+		return crdt.Run{}, err
+	}
+	floor := last.Started
+	for _, run := range r.runs {
+		if run.Node == r.self {
+			floor = max(floor, run.Started)
+		}
+	}
+	run := crdt.Run{Origin: r.run, Node: r.self, Name: r.opts.Name, Started: r.clock.NowAfter(now.Wall, floor)}
+	b := storage.NewBatch()
+	b.PutCurrentRun(run)
+	return run, r.store.Commit(b, true)
 }
 
 // loadRagged looks for rows of a run beyond its vector.

@@ -29,8 +29,8 @@ type Options struct {
 	Node crdt.NodeID
 	// Name is what people call it.
 	Name string
-	// Run is the identity of this process start: random, never used before,
-	// and already durable in the store.
+	// Run is the identity of this process start: random and never used before.
+	// Open makes it durable before anything is written under it.
 	Run crdt.Origin
 	// Store holds the cells of earlier runs; the replica reads it, the caller
 	// commits to it.
@@ -41,6 +41,9 @@ type Options struct {
 	// Idle is how long a row stays untouched before it is collected. It is one
 	// constant of the cluster. Default 24 h.
 	Idle time.Duration
+	// MessageLife is how long a message may be under way at most. Rows of a dead
+	// run are dropped only when none of them can arrive any more. Default 10 min.
+	MessageLife time.Duration
 	// ForgetAfter is how long a member may be away before it has to start
 	// again under a new identity. Default 30 days.
 	ForgetAfter time.Duration
@@ -70,6 +73,7 @@ func (o *Options) setDefaults() error {
 		return fmt.Errorf("default policy: %w", err)
 	}
 	setDefault(&o.Idle, 24*time.Hour)
+	setDefault(&o.MessageLife, 10*time.Minute)
 	setDefault(&o.ForgetAfter, 30*24*time.Hour)
 	setDefault(&o.ReleaseAfter, 10*time.Second)
 	setDefault(&o.Tombstones, 30*24*time.Hour)
@@ -128,11 +132,13 @@ type Replica struct {
 	savedStable  map[crdt.Origin]int64 // as of the last write
 	durableVV    crdt.VersionVector    // as of the last completed flush
 	collected    map[crdt.Origin]bool  // sealed runs whose rows were collected
+	sealedSeen   map[crdt.Origin]int64 // mono ns when a run was first seen to be sealed
 	released     map[crdt.Origin]bool  // sealed runs that a peer has collected
 	ragged       map[crdt.Origin]uint64
 	peers        map[crdt.NodeID]*peer
 	member       memberState
 	own          ownRun
+	replaced     atomic.Bool
 	retired      []crdt.Origin // collected since the last flush
 
 	sweep    sweep // of Collect, one caller at a time
