@@ -168,7 +168,7 @@ func (h *Hot) foreseeSecond(m *Model) {
 			h.x[i] = float32(v)
 		}
 		ex := h.record.experts()
-		h.guess[1] = float32(h.record.bounded(h.quick.predict(&x)*unit, &ex))
+		h.guess[1] = float32(bounded(h.quick.predict(&x)*unit, &ex))
 		h.f = mixPair(h.lag, h.guess)
 	}
 	h.u = max(h.f+h.z*h.s, 0)

@@ -39,13 +39,29 @@ var decays = func() (d [rungs]float64) {
 // climb moves the rungs by one second with y requests. A young ladder averages
 // what there is, age being the seconds seen before, so that it does not start
 // from a guess.
-func climb(e *[rungs]float32, y float64, age int) {
-	young := 1 / float64(age+1)
-	for i := range e {
-		gain := max(1-decays[i], young)
-		e[i] += float32(gain * (y - float64(e[i])))
+func climb(e *[rungs]float32, y float32, age int) {
+	if age >= grownUp {
+		for i, gain := range gains {
+			e[i] += gain * (y - e[i])
+		}
+		return
+	}
+	young := 1 / float32(age+1)
+	for i, gain := range gains {
+		if gain < young {
+			gain = young
+		}
+		e[i] += gain * (y - e[i])
 	}
 }
+
+// gains[i] is what a second adds to rung i.
+var gains = func() (g [rungs]float32) {
+	for i, d := range decays {
+		g[i] = float32(1 - d)
+	}
+	return g
+}()
 
 // sink moves the rungs by k idle seconds. Each rung is four times slower than
 // the one before, so that one power gives all: d^k is the fourth power of the

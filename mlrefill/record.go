@@ -120,15 +120,19 @@ func (r *Record) judge(m *Model, y float64) {
 	f, u := float64(r.f), float64(r.u)
 	if y > u {
 		r.missed++
-		r.z = float32(min(float64(r.z)+boundStep*quantile, maxZ))
-	} else {
-		r.z = float32(max(float64(r.z)-boundStep*(1-quantile), 0))
+		r.z = min(r.z+boundStep*quantile, maxZ)
+	} else if r.z -= boundStep * (1 - quantile); r.z < 0 {
+		r.z = 0
 	}
-	r.s += float32(max(errorGain, 1/float64(r.age+1)) * (math.Abs(y-f) - float64(r.s)))
+	gain := errorGain
+	if r.age < 1/errorGain {
+		gain = 1 / float64(r.age+1)
+	}
+	r.s += float32(gain * (math.Abs(y-f) - float64(r.s)))
 }
 
 func (r *Record) learn(y float64) {
-	climb(&r.ladder, y, int(r.age))
+	climb(&r.ladder, float32(y), int(r.age))
 	if r.age == 0 {
 		r.level = float32(y)
 	} else {
@@ -194,7 +198,7 @@ func (r *Record) turnWindow(m *Model) {
 	for i := range x {
 		r.pend[i] = float32(x[i])
 	}
-	f := r.bounded(r.slow.mix(&x), &x)
+	f := bounded(r.slow.mix(&x), &x)
 	f, _ = m.publish(f, f)
 	r.window = float32(f)
 }
@@ -217,7 +221,7 @@ func noise(s, n float64) float64 { return s / math.Sqrt(n) }
 // foresee publishes forecast and bound of the second that begins.
 func (r *Record) foresee(m *Model) {
 	x := r.experts()
-	f := r.bounded(r.quick.mix(&x), &x)
+	f := bounded(r.quick.mix(&x), &x)
 	u := max(f+float64(r.z)*float64(r.s), 0)
 	f, u = m.publish(f, u)
 	if !sane(f) || !sane(u) {
@@ -237,12 +241,20 @@ func (r *Record) experts() (x [experts]float64) {
 	return x
 }
 
-func (r *Record) bounded(f float64, x *[experts]float64) float64 {
+func bounded(f float64, x *[experts]float64) float64 {
 	most := 0.0
 	for _, v := range x {
-		most = max(most, v)
+		if v > most {
+			most = v
+		}
 	}
-	return clip(f, 0, maxBeyond*most)
+	switch most *= maxBeyond; {
+	case !(f > 0):
+		return 0
+	case f > most:
+		return most
+	}
+	return f
 }
 
 // Forecast is what one record says about the current second.
