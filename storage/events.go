@@ -72,6 +72,10 @@ func (e *events) listener(logger *slog.Logger, f *failure, dir string) *pebble.E
 		BackgroundError: func(err error) {
 			e.backgroundErrs.Add(1)
 			e.lastErr.Store(time.Now().UnixNano())
+			if f.opening() { // Pebble would try again for ever, and Open wait for it
+				f.set(err)
+				return
+			}
 			if c := e.waiter.Swap(nil); c != nil {
 				*c <- err
 			}

@@ -24,6 +24,13 @@ func (f *failure) err() error {
 	return nil
 }
 
+// opening reports whether the engine is still being opened.
+func (f *failure) opening() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.armed
+}
+
 // set records the first cause; later ones are consequences.
 func (f *failure) set(cause error) {
 	f.mu.Lock()

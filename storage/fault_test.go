@@ -346,6 +346,56 @@ func TestCloseOnADiskThatRefusesTables(t *testing.T) {
 	mustClose(t, after)
 }
 
+// Open neither hangs nor changes anything when what it reads from the log cannot
+// be written out: on a full disk a service would otherwise start for ever.
+func TestOpenOnADiskThatRefusesTables(t *testing.T) {
+	for name, match := range map[string]func(errorfs.Op) bool{
+		"create": kinds(errorfs.OpCreate),
+		"write":  kinds(errorfs.OpFileWrite),
+		"sync":   kinds(errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo),
+	} {
+		t.Run(name, func(t *testing.T) {
+			disk := vfs.NewCrashableMem()
+			s := mustOpen(t, smallOptions(disk))
+			w := newWorkload(t, 11)
+			for range 20 {
+				if err := w.step(t, s); err != nil {
+					t.Fatal(err)
+				}
+			}
+			disk = crashClone(disk, 100, 1)
+			mustClose(t, s)
+			fault := &strike{err: syscall.ENOSPC, times: 1 << 40, match: func(op errorfs.Op) bool {
+				return isTable(op.Path) && match(op)
+			}}
+			fault.from.Store(1)
+			o := smallOptions(errorfs.Wrap(disk, fault))
+			o.OnFatal = func(err error) { t.Errorf("OnFatal is told %v, and so is the caller of Open", err) }
+			opened := make(chan error)
+			go func() {
+				_, err := OpenPebble(testDir, o)
+				opened <- err
+			}()
+			select {
+			case err := <-opened:
+				if !errors.Is(err, ErrUnreadable) || !errors.Is(err, syscall.ENOSPC) {
+					t.Errorf("open: %v", err)
+				}
+			case <-time.After(30 * time.Second):
+				t.Fatal("Open hangs")
+			}
+			if fault.hit.Load() == 0 {
+				t.Error("the fault was never met")
+			}
+			after := mustOpen(t, smallOptions(disk))
+			if n := w.check(t, after); n != w.commits() {
+				t.Errorf("%d of %d commits are left", n, w.commits())
+			}
+			mustClose(t, after)
+		})
+	}
+}
+
 func ExampleErrFailed() {
 	fatal := make(chan error, 1)
 	o := Options{FS: vfs.NewMem(), OnFatal: func(err error) { fatal <- err }}

@@ -21,6 +21,8 @@ import (
 //     Otherwise background work could sync again and be told that all is well
 //     (kernels report lost pages once), and delete the log of writes that never
 //     reached the disk.
+//   - While the engine is opened, that goes for tables, too: Pebble writes out
+//     what it read from the log, and tries that again until it succeeds.
 //
 // So the directory stays as a crash at the moment of the failure leaves it.
 //
@@ -58,7 +60,7 @@ func (f *fence) open(name string, open func() (vfs.File, error)) (vfs.File, erro
 		time.Sleep(retryPause)
 	}
 	if failed != nil {
-		if !vital {
+		if !vital && !(isTable(name) && f.failure.opening()) {
 			return nil, failed
 		}
 		return &fencedFile{File: voidFile{}, fence: f, name: name, vital: true}, nil
