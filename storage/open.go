@@ -150,7 +150,7 @@ func (e *pebbleEngine) pebbleOptions(o Options) *pebble.Options {
 		L0StopWritesThreshold:       l0Stop,
 		Lock:                        e.lock,
 		Logger:                      pebbleLog{logger: o.Logger, failure: e.failure},
-		MemTableSize:                memTableBytes,
+		MemTableSize:                o.MemTableBytes,
 		MemTableStopWritesThreshold: memTablesStop,
 		ReadOnly:                    o.ReadOnly,
 		WALMinSyncInterval:          func() time.Duration { return walSyncPause },

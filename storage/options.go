@@ -19,6 +19,10 @@ type Options struct {
 	// CacheBytes is the size of the block cache, on the Go heap. Default 64 MiB;
 	// about a quarter of the memory limit is a good value.
 	CacheBytes int64
+	// MemTableBytes is the size of a memory table, and with it of the log a
+	// restart reads. Default 16 MiB. Small ones make Pebble rotate logs, write
+	// tables and merge them on the little data of a test.
+	MemTableBytes uint64
 	// FS is where the directory is. Default: the operating system's.
 	FS vfs.FS
 	// OnFatal is told, once, why the Store has failed. It runs on whatever
@@ -42,6 +46,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.CacheBytes <= 0 {
 		o.CacheBytes = DefaultCacheBytes
+	}
+	if o.MemTableBytes == 0 {
+		o.MemTableBytes = memTableBytes
 	}
 	if o.FS == nil {
 		o.FS = vfs.Default
