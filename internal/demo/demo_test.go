@@ -10,8 +10,10 @@ import (
 // every bound held and every node in agreement with the clients.
 func TestDemoHoldsItsBounds(t *testing.T) {
 	var out, progress bytes.Buffer
-	args := []string{"-span", "3m", "-speedup", "30", "-workers", "8",
-		"-chat", "../../testdata/traces/azure_llm_2023_conv_1s.csv.gz", "-agents", "../../testdata/traces/servegen_msmall_agents_1s.csv.gz"}
+	args := []string{
+		"-span", "3m", "-speedup", "30", "-workers", "8",
+		"-chat", "../../testdata/traces/azure_llm_2023_conv_1s.csv.gz", "-agents", "../../testdata/traces/servegen_msmall_agents_1s.csv.gz",
+	}
 	if code := run(t.Context(), args, &out, &progress); code != 0 {
 		t.Fatalf("exit code %d\n%s\n%s", code, out.String(), progress.String())
 	}
