@@ -11,8 +11,8 @@ import (
 	"github.com/openclaw/clawd/ratelimit"
 )
 
+// Not in parallel with others: it measures time.
 func TestConsumptionOnEachNodeIsVisibleOnAllWithinASecond(t *testing.T) {
-	t.Parallel()
 	f, nodes := started(t, "a", "b", "c")
 	for i, n := range nodes {
 		agent := fmt.Sprintf("visible-%d", i)
@@ -29,8 +29,10 @@ func TestConsumptionOnEachNodeIsVisibleOnAllWithinASecond(t *testing.T) {
 			}
 			return nil
 		}))
-		if took := time.Since(acked); took > time.Second {
-			t.Errorf("what %s admitted was visible everywhere after %v, want 1 s", n.Name, took)
+		took := time.Since(acked)
+		t.Logf("what %s admitted was visible everywhere after %v", n.Name, took.Round(time.Millisecond))
+		if took > time.Second {
+			t.Error("want 1 s")
 		}
 	}
 }
