@@ -76,7 +76,7 @@ func newCluster(l *Load, o *Options, m *mlrefill.Model) *cluster {
 		ids[i] = uint64(i + 1)
 	}
 	for i := range ids {
-		n := &node{c: c, id: i, agents: make([]*agentAt, len(l.Agents)), scale: 1, ghat: o.Believed, depth: c.depths.Factor()}
+		n := &node{c: c, id: i, agents: make([]*agentAt, len(l.Agents)), scale: 1, ghat: o.Believed, depth: c.depths.Factor(), use: mlrefill.Shared}
 		if o.Nodes > 1 {
 			n.view = &ratelimit.View{Members: o.Nodes}
 			for range o.Nodes - 1 {
