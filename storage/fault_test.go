@@ -396,6 +396,42 @@ func TestOpenOnADiskThatRefusesTables(t *testing.T) {
 	}
 }
 
+// An Open that fails at any of its operations says so in one of its kinds of
+// error, loses nothing, and leaves no compaction that works on.
+func TestOpenThatFailsAnywhere(t *testing.T) {
+	disk := vfs.NewCrashableMem()
+	s := mustOpen(t, smallOptions(disk))
+	w := newWorkload(t, 12)
+	for range 60 {
+		if err := w.step(t, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	disk = crashClone(disk, 100, 1)
+	mustClose(t, s)
+	failed := 0
+	for from := int64(1); ; from++ {
+		clone := crashClone(disk, 100, 1)
+		fault := &strike{err: errBoom, times: 1 << 40, match: func(op errorfs.Op) bool { return op.Kind != errorfs.OpFileClose }}
+		fault.from.Store(from)
+		s, err := OpenPebble(testDir, smallOptions(errorfs.Wrap(clone, fault)))
+		if err == nil {
+			_ = s.Close() // meets the fault
+			break
+		}
+		failed++
+		if !errors.Is(err, ErrUnreadable) && !errors.Is(err, ErrLocked) {
+			t.Errorf("failing from operation %d: %v", from, err)
+		}
+		after := mustOpen(t, smallOptions(clone))
+		w.check(t, after)
+		mustClose(t, after)
+	}
+	if failed < 50 {
+		t.Errorf("only %d operations failed", failed)
+	}
+}
+
 func ExampleErrFailed() {
 	fatal := make(chan error, 1)
 	o := Options{FS: vfs.NewMem(), OnFatal: func(err error) { fatal <- err }}

@@ -42,6 +42,9 @@ func OpenPebble(dir string, o Options) (*Store, error) {
 	}
 	s, err := New(e)
 	if err != nil {
+		if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrUnreadable) {
+			err = fmt.Errorf("%w: %w", ErrUnreadable, err) // the first look at the data met an I/O error
+		}
 		return nil, errors.Join(err, e.Close())
 	}
 	return s, nil
@@ -136,6 +139,16 @@ func openError(dir string, err error) error {
 	return fmt.Errorf("storage: %s: %w: %w", dir, kind, err)
 }
 
+// compactions is how many may run: none before the engine is open, unless there
+// is a backlog. An Open that fails late lets go of the caches that a compaction
+// it has begun reads through, and the process dies of that.
+func (e *pebbleEngine) compactions() (least, most int) {
+	if e.failure.opening() {
+		return 0, maxCompactions
+	}
+	return 1, maxCompactions
+}
+
 func (e *pebbleEngine) pebbleOptions(o Options) *pebble.Options {
 	onFull := o.OnDiskFull
 	if onFull == nil {
@@ -143,7 +156,7 @@ func (e *pebbleEngine) pebbleOptions(o Options) *pebble.Options {
 	}
 	opts := &pebble.Options{
 		Cache:                       pebble.NewCache(o.CacheBytes),
-		CompactionConcurrencyRange:  func() (int, int) { return 1, maxCompactions },
+		CompactionConcurrencyRange:  e.compactions,
 		EventListener:               e.events.listener(o.Logger, e.failure, e.dir),
 		FS:                          &fence{FS: vfs.OnDiskFull(o.FS, onFull), dir: e.dir, failure: e.failure, events: e.events},
 		FormatMajorVersion:          formatVersion,
