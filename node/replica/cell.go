@@ -181,7 +181,8 @@ func (r *Replica) bindLocked(c *cell, now Instant) {
 		c.bucket = ratelimit.NewBucket(now.Mono, c.limit, r.view.Load())
 		c.present = true
 	case old != nil && *old != *c.limit:
-		c.bucket.Relimit(now.Mono, old, c.limit, r.view.Load())
+		// As of when the policy was learnt, whoever looks at the bucket since.
+		c.bucket.Relimit(min(now.Mono, set.since), old, c.limit, r.view.Load())
 	}
 }
 

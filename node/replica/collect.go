@@ -63,6 +63,7 @@ func (r *Replica) collectable(now Instant) (stable map[crdt.Origin]int64, due ma
 		case run.Sealed():
 			if r.runDue(now, run, members) {
 				due[o] = true
+				r.beginCollected(o)
 			}
 		default:
 			stable[o] = r.recv.Vector(o).Stable
@@ -191,6 +192,20 @@ func (r *Replica) rowDue(o crdt.Origin, row *crdt.Row, stable map[crdt.Origin]in
 	return live && r.outdated(st, row)
 }
 
+// beginCollected makes it a durable fact that a run's rows may be dropped,
+// before the first of them is: after a restart that forgot what the members had
+// agreed on, an audit would bring dropped rows back.
+func (r *Replica) beginCollected(o crdt.Origin) {
+	if r.collected[o] {
+		return
+	}
+	r.collected[o] = true
+	r.newlyCollected = append(r.newlyCollected, o)
+	delete(r.sealedSeen, o)
+	delete(r.released, o)
+	delete(r.ragged, o)
+}
+
 // retire forgets the dead runs whose rows are gone from disk: their index and
 // vector go, the descriptor stays a while so that late rows are refused. A run
 // that still carries registers hands them over first.
@@ -205,11 +220,8 @@ func (r *Replica) retire(now Instant, runs map[crdt.Origin]bool) error {
 			continue
 		}
 		r.merge.Lock()
-		if !r.collected[o] {
-			r.collected[o] = true
-			delete(r.sealedSeen, o)
-			delete(r.released, o)
-			delete(r.ragged, o)
+		if !r.gone[o] {
+			r.gone[o] = true
 			r.retired = append(r.retired, o)
 		}
 		r.merge.Unlock()
@@ -274,10 +286,13 @@ func (r *Replica) heir(of crdt.NodeID) bool {
 
 // takeRetired puts the end of collected runs into a flush.
 func (r *Replica) takeRetired(f *Flush, now Instant) {
+	for _, o := range r.newlyCollected {
+		f.Batch.PutCollected(o)
+	}
+	f.newlyCollected, r.newlyCollected = r.newlyCollected, nil
 	for _, o := range r.retired {
 		f.Batch.DeleteIndexRange(o)
 		f.Batch.DeleteVector(o)
-		f.Batch.PutCollected(o)
 		f.retired = append(f.retired, o)
 		r.recv.Forget(o)
 		delete(r.durableVV, o)
@@ -293,6 +308,7 @@ func (r *Replica) takeRetired(f *Flush, now Instant) {
 			delete(r.runs, o)
 			delete(r.dirtyRuns, o)
 			delete(r.collected, o)
+			delete(r.gone, o)
 		}
 	}
 }
@@ -325,7 +341,7 @@ func (r *Replica) collectRegisters(now Instant) error {
 	defer r.merge.Unlock()
 	members := r.otherMembers()
 	for _, o := range found {
-		if r.isEpoch(now, o.key, o.reg) {
+		if r.isEpoch(o.key, o.reg) {
 			continue
 		}
 		if r.acks.Min(o.reg.Origin, members) >= o.reg.Seq || r.collected[o.reg.Origin] {
@@ -339,13 +355,16 @@ func (r *Replica) collectRegisters(now Instant) error {
 	return nil
 }
 
-// isEpoch tells whether a dead register still names the epoch of a live
-// counter: without it the counter would be out of sight.
-func (r *Replica) isEpoch(now Instant, key string, reg crdt.Register) bool {
+// isEpoch tells whether a dead register names the epoch of a counter, deleted or
+// live: without it the counter would be out of sight.
+func (r *Replica) isEpoch(key string, reg crdt.Register) bool {
 	k, err := crdt.ParseRegisterKey(key)
 	if err != nil || k.Space != crdt.SpaceKV {
 		return k.Space != crdt.SpaceKV // control registers are few and stay
 	}
-	_, live, err := r.counterValue(now, k.Tenant, k.Name, reg.Version)
+	if reg.Meta == counterTombstone && reg.Deleted {
+		return true
+	}
+	_, live, err := r.counterValue(k.Tenant, k.Name, reg.Version)
 	return live || err != nil
 }

@@ -18,15 +18,15 @@ type Flush struct {
 	Pages     []*antientropy.Page
 	PushEarly bool
 
-	start    int64 // the run's clock when it began
-	alone    bool  // there was nobody to push to
-	upto     uint64
-	captures []capture // by shard
-	regs     []*registerWrite
-	vectors  map[crdt.Origin]antientropy.Vector
-	runs     []crdt.Run
-	retired  []crdt.Origin
-	changes  []Change
+	start                   int64 // the run's clock when it began
+	alone                   bool  // there was nobody to push to
+	upto                    uint64
+	captures                []capture // by shard
+	regs                    []*registerWrite
+	vectors                 map[crdt.Origin]antientropy.Vector
+	runs                    []crdt.Run
+	newlyCollected, retired []crdt.Origin
+	changes                 []Change
 }
 
 // Spent is what this node admitted of a bucket between two flushes.
@@ -390,6 +390,11 @@ func (r *Replica) assemble(f *Flush, now Instant) {
 	if !f.alone { // else whoever joins later pulls
 		f.Pages = r.ownPages(now, rows, f.upto)
 	}
+	if len(f.Pages) > 1 {
+		// Half of a session that a crash undoes would stay with its receivers,
+		// beyond all vectors.
+		f.PushEarly = false
+	}
 	if f.PushEarly {
 		r.own.pushed = f.upto
 	}
@@ -457,7 +462,7 @@ func (r *Replica) EndFlush(f *Flush, now Instant, err error) {
 	r.own.pushed = f.upto
 	r.spare = f.captures
 	r.noteFlushed(f)
-	r.restamp()
+	r.restamp(now)
 	r.flushing = nil
 	version := r.durableVV.Clone()
 	r.merge.Unlock()
@@ -506,16 +511,34 @@ func (r *Replica) noteFlushed(f *Flush) {
 // restamp moves the stable time of the own run as far as it may: to the start
 // of the last completed flush, but never so far that a row some member has not
 // acknowledged could be collected.
-func (r *Replica) restamp() {
-	stamp := r.own.tickStart
+//
+// What it may be is believed only after it has held for the life of a message:
+// when a partition heals, the acknowledgements of the members known here arrive
+// together with the news that others have joined meanwhile.
+func (r *Replica) restamp(now Instant) {
+	may := r.own.tickStart
 	acked := r.acks.Min(r.run, r.otherMembers())
-	for len(r.own.unacked) > 0 && r.own.unacked[0].upto <= acked {
+	for _, m := range r.own.unacked {
+		if m.upto > acked {
+			may = min(may, m.ts+r.opts.Idle.Milliseconds()-1)
+			break
+		}
+	}
+	life := r.opts.MessageLife.Nanoseconds()
+	if n := len(r.own.stamps); n == 0 || now.Mono-r.own.stamps[n-1].at >= life/16 {
+		r.own.stamps = append(r.own.stamps, stampAt{now.Mono, may, acked})
+	}
+	for len(r.own.stamps) > 1 && r.own.stamps[1].at <= now.Mono-life {
+		r.own.stamps = r.own.stamps[1:]
+	}
+	s := r.own.stamps[0]
+	if s.at > now.Mono-life {
+		return
+	}
+	r.own.stamp = max(r.own.stamp, min(s.stamp, may))
+	for len(r.own.unacked) > 0 && r.own.unacked[0].upto <= min(s.acked, acked) {
 		r.own.unacked = r.own.unacked[1:]
 	}
-	if len(r.own.unacked) > 0 {
-		stamp = min(stamp, r.own.unacked[0].ts+r.opts.Idle.Milliseconds()-1)
-	}
-	r.own.stamp = max(r.own.stamp, stamp)
 }
 
 // revert puts everything a failed flush took back into the dirty sets.
@@ -528,6 +551,7 @@ func (r *Replica) revert(f *Flush) {
 	for _, run := range f.runs {
 		r.dirtyRuns[run.Origin] = true
 	}
+	r.newlyCollected = append(r.newlyCollected, f.newlyCollected...)
 	r.retired = append(r.retired, f.retired...)
 	r.flushing = nil
 	r.merge.Unlock()

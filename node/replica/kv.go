@@ -61,13 +61,13 @@ func (r *Replica) kvRead(now Instant, tenant, key string) (KVEntry, bool, error)
 	if found && reg.Visible(now.Wall) {
 		return entryOf(key, reg), true, nil
 	}
-	n, live, err := r.counterValue(now, tenant, key, reg.Version)
+	n, live, err := r.counterValue(tenant, key, reg.Version)
 	return KVEntry{Key: key, Counter: true, Number: n}, live, err
 }
 
 // counterValue reads a counter; its epoch is the version of the register that
 // last stood under the key.
-func (r *Replica) counterValue(now Instant, tenant, key string, epoch crdt.HLC) (n int64, live bool, err error) {
+func (r *Replica) counterValue(tenant, key string, epoch crdt.HLC) (n int64, live bool, err error) {
 	name := appendCellKey(nil, crdt.KindCounter, crdt.CounterKey{Tenant: tenant, Name: key, Epoch: epoch}.Encode())
 	sh := r.shardOf(name)
 	sh.mu.Lock()
@@ -89,7 +89,7 @@ func (r *Replica) KVPut(now Instant, tenant, key string, w KVWrite) (e KVEntry, 
 	reg, wait, err := r.writeRegister(now, kvKey(tenant, key), func(have crdt.Register, found bool) (crdt.Register, error) {
 		visible := found && have.Visible(now.Wall)
 		if !visible {
-			if _, live, err := r.counterValue(now, tenant, key, have.Version); err != nil {
+			if _, live, err := r.counterValue(tenant, key, have.Version); err != nil {
 				return crdt.Register{}, err
 			} else if live {
 				return crdt.Register{}, fmt.Errorf("key %q is a counter: %w", key, ErrConflict)
@@ -114,8 +114,10 @@ func (r *Replica) KVPut(now Instant, tenant, key string, w KVWrite) (e KVEntry, 
 func (r *Replica) KVDelete(now Instant, tenant, key string, cond func(have KVEntry, found bool) error) (wait uint64, err error) {
 	_, wait, err = r.writeRegister(now, kvKey(tenant, key), func(have crdt.Register, found bool) (crdt.Register, error) {
 		e, visible := entryOf(key, have), found && have.Visible(now.Wall)
+		tombstone := crdt.Register{Deleted: true}
 		if !visible {
-			n, live, err := r.counterValue(now, tenant, key, have.Version)
+			tombstone.Meta = counterTombstone
+			n, live, err := r.counterValue(tenant, key, have.Version)
 			if err != nil {
 				return crdt.Register{}, err
 			}
@@ -129,10 +131,15 @@ func (r *Replica) KVDelete(now Instant, tenant, key string, cond func(have KVEnt
 				return crdt.Register{}, err
 			}
 		}
-		return crdt.Register{Deleted: true}, nil
+		return tombstone, nil
 	})
 	return wait, err
 }
+
+// counterTombstone marks what stands for a deleted counter. Its version is the
+// epoch from which the counter begins again, so it is kept for ever: the members
+// would forget it one after the other, and count under two epochs meanwhile.
+const counterTombstone = "counter"
 
 // KVIncrement adds to a counter, which begins at 0, and answers the value this
 // node then sees.

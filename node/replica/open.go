@@ -41,6 +41,7 @@ func newReplica(o Options, now Instant) *Replica {
 		collected:    make(map[crdt.Origin]bool),
 		sealedSeen:   make(map[crdt.Origin]int64),
 		released:     make(map[crdt.Origin]bool),
+		gone:         make(map[crdt.Origin]bool),
 		ragged:       make(map[crdt.Origin]uint64),
 		peers:        make(map[crdt.NodeID]*peer),
 		member:       memberState{left: make(map[crdt.NodeID]bool), forgotten: make(map[crdt.NodeID]bool)},
@@ -50,7 +51,7 @@ func newReplica(o Options, now Instant) *Replica {
 	r.epoch.Store(1)
 	r.sessions.Store(o.Seed)
 	r.view.Store(&ratelimit.View{Members: 1})
-	r.policies.Store(newPolicySet(nil, o.Default))
+	r.policies.Store(newPolicySet(now.Mono, nil, o.Default))
 	controls := make(map[string]agentControl)
 	r.controls.Store(&controls)
 	r.feed.init()
@@ -147,7 +148,7 @@ func (r *Replica) loadRegisters(now Instant) error {
 	if err != nil {
 		return err
 	}
-	r.policies.Store(newPolicySet(byName, r.opts.Default))
+	r.policies.Store(newPolicySet(now.Mono, byName, r.opts.Default))
 	for _, space := range []byte{crdt.SpaceAgent, crdt.SpaceReset, crdt.SpaceMember} {
 		err := r.store.Registers(string(space), "", func(key string, reg crdt.Register) bool {
 			r.clock.Observe(reg.Version, now.Wall)

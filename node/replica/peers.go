@@ -142,7 +142,7 @@ func (r *Replica) Tick(now Instant) {
 		}
 	}
 	r.restView(now)
-	r.restamp()
+	r.restamp(now)
 }
 
 // majority tells whether this node is on the side that may release: it sees

@@ -15,6 +15,7 @@ import (
 type policySet struct {
 	table  *ratelimit.Table
 	byName map[string]versioned
+	since  int64    // mono ns when it was learnt
 	inline sync.Map // encoded inline limit → *ratelimit.Compiled
 }
 
@@ -38,12 +39,12 @@ func addPolicy(byName map[string]versioned, name string, reg crdt.Register) (ok 
 	return true
 }
 
-func newPolicySet(byName map[string]versioned, def ratelimit.Policy) *policySet {
+func newPolicySet(since int64, byName map[string]versioned, def ratelimit.Policy) *policySet {
 	list := make([]ratelimit.Policy, 0, len(byName))
 	for _, name := range sortedKeys(byName) {
 		list = append(list, byName[name].Policy)
 	}
-	return &policySet{table: ratelimit.NewTable(list, def), byName: byName}
+	return &policySet{table: ratelimit.NewTable(list, def), byName: byName, since: since}
 }
 
 // of finds the policy of a bucket: the one its key carries, or the one its
@@ -153,7 +154,7 @@ func (r *Replica) Policies(prefix, after string, limit int) []ratelimit.Policy {
 }
 
 // policyChanged replaces the policy set.
-func (r *Replica) policyChanged(key crdt.RegisterKey, reg crdt.Register) {
+func (r *Replica) policyChanged(now Instant, key crdt.RegisterKey, reg crdt.Register) {
 	byName := maps.Clone(r.policies.Load().byName)
 	if byName == nil {
 		byName = make(map[string]versioned)
@@ -161,7 +162,7 @@ func (r *Replica) policyChanged(key crdt.RegisterKey, reg crdt.Register) {
 	if !addPolicy(byName, key.Name, reg) {
 		r.counters.unreadable.Add(1)
 	}
-	r.policies.Store(newPolicySet(byName, r.opts.Default))
+	r.policies.Store(newPolicySet(now.Mono, byName, r.opts.Default))
 }
 
 // registerChanged lets the parts that follow registers know.
@@ -172,7 +173,7 @@ func (r *Replica) registerChanged(now Instant, key string, reg crdt.Register) {
 	}
 	switch k.Space {
 	case crdt.SpacePolicy:
-		r.policyChanged(k, reg)
+		r.policyChanged(now, k, reg)
 	case crdt.SpaceAgent, crdt.SpaceReset:
 		r.agentChanged(now, k, reg)
 	case crdt.SpaceMember:

@@ -123,23 +123,24 @@ type Replica struct {
 	controls atomic.Pointer[map[string]agentControl] // by tenant 0x00 agent
 	view     atomic.Pointer[ratelimit.View]
 
-	merge        sync.Mutex // guards the fields down to the shards
-	recv         *antientropy.Receiver
-	acks         antientropy.Acks
-	runs         map[crdt.Origin]crdt.Run
-	dirtyRuns    map[crdt.Origin]bool
-	dirtyVectors map[crdt.Origin]bool
-	savedStable  map[crdt.Origin]int64 // as of the last write
-	durableVV    crdt.VersionVector    // as of the last completed flush
-	collected    map[crdt.Origin]bool  // sealed runs whose rows were collected
-	sealedSeen   map[crdt.Origin]int64 // mono ns when a run was first seen to be sealed
-	released     map[crdt.Origin]bool  // sealed runs that a peer has collected
-	ragged       map[crdt.Origin]uint64
-	peers        map[crdt.NodeID]*peer
-	member       memberState
-	own          ownRun
-	replaced     atomic.Bool
-	retired      []crdt.Origin // collected since the last flush
+	merge                   sync.Mutex // guards the fields down to the shards
+	recv                    *antientropy.Receiver
+	acks                    antientropy.Acks
+	runs                    map[crdt.Origin]crdt.Run
+	dirtyRuns               map[crdt.Origin]bool
+	dirtyVectors            map[crdt.Origin]bool
+	savedStable             map[crdt.Origin]int64 // as of the last write
+	durableVV               crdt.VersionVector    // as of the last completed flush
+	collected               map[crdt.Origin]bool  // sealed runs whose rows were collected
+	sealedSeen              map[crdt.Origin]int64 // mono ns when a run was first seen to be sealed
+	released                map[crdt.Origin]bool  // sealed runs that a peer has collected
+	ragged                  map[crdt.Origin]uint64
+	peers                   map[crdt.NodeID]*peer
+	member                  memberState
+	own                     ownRun
+	replaced                atomic.Bool
+	gone                    map[crdt.Origin]bool // collected runs of which nothing is left
+	newlyCollected, retired []crdt.Origin        // since the last flush: begun, and ended
 
 	sweep    sweep // of Collect, one caller at a time
 	regSweep string
@@ -168,6 +169,14 @@ type ownRun struct {
 	tickStart int64  // start of the last completed flush
 	pushed    uint64 // upto of the last page handed to the push queues
 	unacked   []flushMark
+	stamps    []stampAt // what stamp might have been, at intervals, oldest first
+}
+
+// stampAt is a stable time that the acknowledgements at some instant allowed.
+type stampAt struct {
+	at    int64 // mono ns
+	stamp int64
+	acked uint64 // by all members
 }
 
 // flushMark remembers when the own rows up to seq were written.
