@@ -92,7 +92,7 @@ func (r *Record) forget(m *Model, sec int32) {
 // step closes the current second with y requests: it scores what was forecast,
 // learns, and forecasts the next one.
 func (r *Record) step(m *Model, y float64) {
-	r.judge(m, y)
+	r.judge(y)
 	x := r.experts()
 	if r.age > 0 {
 		scale := quickRate / (float64(r.s)*float64(r.s)*2 + 1e-6)
@@ -112,7 +112,7 @@ func (r *Record) step(m *Model, y float64) {
 }
 
 // judge scores the published forecast of the current second.
-func (r *Record) judge(m *Model, y float64) {
+func (r *Record) judge(y float64) {
 	if r.age == 0 {
 		r.s = float32(math.Sqrt(y)/2 + 0.1)
 		return

@@ -224,7 +224,7 @@ func (s *Shares) Targets(capacity float64) (nodes []uint64, units []uint64) {
 		}
 		s.claims = append(s.claims, Claim{
 			Forecast: f, Bound: f + sd + headPart*capacity/n, Weight: 1, Trust: 1,
-			Guarantee: clip(e.Protected, 0, capacity/n),
+			Guarantee: clip(e.Protected, 0, capacity),
 		})
 	}
 	s.planner.Plan(capacity, s.claims)

@@ -347,7 +347,7 @@ func (n *node) plan(now int64) {
 
 func (n *node) useNow(expected float64) mlrefill.Use {
 	switch {
-	case len(n.met) <= 1:
+	case len(n.met) == 1:
 		return mlrefill.Lone
 	case expected > n.rate:
 		return mlrefill.Contended

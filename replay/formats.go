@@ -120,17 +120,17 @@ type gather struct {
 	total int64
 }
 
-func (g *gather) add(agent string, at float64, n int64) error {
+func (g *gather) add(agent string, at float64) error {
 	if !(at >= 0 && at < maxSeconds) {
 		return fmt.Errorf("an instant is %v s, at most %d are played", at, maxSeconds)
 	}
-	if g.total += n; g.total > 1<<32 {
+	if g.total++; g.total > 1<<32 {
 		return errors.New("too many requests to be played; take fewer seconds or a smaller scale")
 	}
 	if g.of[agent] == nil {
 		g.of[agent] = make(map[int]int64)
 	}
-	g.of[agent][int(at)] += n
+	g.of[agent][int(at)]++
 	return nil
 }
 
@@ -199,7 +199,7 @@ func readAzure(r io.Reader, g *gather) error {
 		if first.IsZero() {
 			first = t.Truncate(time.Second)
 		}
-		return g.add("", t.Sub(first).Seconds(), 1)
+		return g.add("", t.Sub(first).Seconds())
 	})
 }
 
@@ -219,7 +219,7 @@ func readBurstGPT(r io.Reader, g *gather) error {
 		if err != nil {
 			return fmt.Errorf("the timestamp is %q", f[0])
 		}
-		return g.add(strings.Clone(f[1]), at, 1)
+		return g.add(strings.Clone(f[1]), at)
 	})
 }
 
@@ -239,7 +239,7 @@ func readMooncake(r io.Reader, g *gather) error {
 		if v.Timestamp == nil {
 			return fmt.Errorf("line %d has no timestamp", n)
 		}
-		if err := g.add("", *v.Timestamp/1000, 1); err != nil {
+		if err := g.add("", *v.Timestamp/1000); err != nil {
 			return fmt.Errorf("line %d: %w", n, err)
 		}
 	}
@@ -273,7 +273,7 @@ func (s *Source) readServeGen(r io.Reader, g *gather) error {
 			if at >= start+serveGenWindow {
 				break
 			}
-			if err := g.add(client, at, 1); err != nil {
+			if err := g.add(client, at); err != nil {
 				return err
 			}
 		}

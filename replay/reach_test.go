@@ -65,8 +65,10 @@ func TestFiveNodes(t *testing.T) {
 		w World
 		g float64
 	}{
-		{World{Name: "surge"}, 2800}, {World{Name: "surge", Few: true}, 2800},
-		{World{Name: "surge", Few: true}, 3200}, {World{Name: "pulses", Few: true}, 2400},
+		{World{Name: "surge"}, 2800},
+		{World{Name: "surge", Few: true}, 2800},
+		{World{Name: "surge", Few: true}, 3200},
+		{World{Name: "pulses", Few: true}, 2400},
 	} {
 		scenes = append(scenes, scene{generated(t, s.w), Options{Capacity: s.g, MaxDelay: surgeDelay}})
 	}
@@ -134,26 +136,29 @@ func TestBelievedTooHigh(t *testing.T) {
 
 func TestBrokenModel(t *testing.T) {
 	m := msmall(t)
-	m.Seconds = m.Seconds[:1200]
+	m.Seconds = m.Seconds[:600]
 	few := generated(t, World{Name: "surge", Few: true})
-	for _, fault := range Faults() {
-		for _, s := range []struct {
-			l *Load
-			o Options
-		}{
-			{few, Options{Capacity: 2800, MaxDelay: surgeDelay}},
-			{m, Options{Capacity: 1.02 * m.Mean()}},
-		} {
-			healthy := played(t, s.l, s.o)
+	for _, s := range []struct {
+		l *Load
+		o Options
+	}{
+		{few, Options{Capacity: 2800, MaxDelay: surgeDelay}},
+		{m, Options{Capacity: 1.02 * m.Mean()}},
+	} {
+		healthy := played(t, s.l, s.o)
+		for _, fault := range Faults() {
 			s.o.Fault = fault
 			if r := played(t, s.l, s.o); 100*(r.ThrottleRate-healthy.ThrottleRate) > 0.1 {
 				t.Errorf("%s, model %s: %.3f pp more throttled", s.l.Name, fault, 100*(r.ThrottleRate-healthy.ThrottleRate))
 			}
 		}
-		// Without a pool, against buckets of the same capacity without a model.
-		o := Options{Capacity: 2800, MaxDelay: surgeDelay, Policy: Split}
-		static := played(t, few, o)
-		o.Policy, o.Fault = Forecast, fault
+	}
+	// Without a pool, against buckets of the same capacity without a model.
+	o := Options{Capacity: 2800, MaxDelay: surgeDelay, Policy: Split}
+	static := played(t, few, o)
+	o.Policy = Forecast
+	for _, fault := range append(Faults(), "") {
+		o.Fault = fault
 		if r := played(t, few, o); r.ThrottleRate > static.ThrottleRate {
 			t.Errorf("model %s: %.3f %% throttled, without a model %.3f %%", fault, 100*r.ThrottleRate, 100*static.ThrottleRate)
 		}
@@ -172,7 +177,7 @@ func TestAdversaryGainsOnlySpare(t *testing.T) {
 			100*honest.throttled(), 100*r.ProtectedThrottledRate, float64(bad.admitted)/float64(len(l.Seconds)))
 		bound := 0.0005
 		if nodes > 1 {
-			bound = 0.01 // a part follows its node's demand a second late
+			bound = 0.015 // a part follows its node's demand a second late
 		}
 		if r.ProtectedThrottledRate > bound {
 			t.Errorf("%d nodes: %.3f %% of the demand within shares was throttled", nodes, 100*r.ProtectedThrottledRate)
