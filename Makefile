@@ -115,8 +115,13 @@ bench: build ## Load with wrk: the consume endpoint beside no-op servers, as a r
 bench-go: ## Go benchmarks; BENCH=pattern
 	@$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem $(unit_pkgs) $(call under,$(RACE))
 
+include deploy/deploy.mk terraform/terraform.mk
+
+model: ## Train the prior of the refill model from testdata/traces; it is part of the binary
+	@$(GO) run ./internal/refilltrain -o mlrefill/prior.json testdata/traces/*.csv.gz
+
 ##@ Tidy up
 
 .PHONY: clean
 clean: ## Remove what building, testing and measuring left (keeps .tools/ and the data of nodes)
-	@rm -rf bin coverage bench/results
+	@rm -rf bin coverage dist bench/results

@@ -25,7 +25,7 @@ type replayFlags struct {
 
 func (c *cli) replayCommand() *cobra.Command {
 	var f replayFlags
-	cmd := c.counting(&cobra.Command{
+	cmd := c.printing(&cobra.Command{
 		Use:   "replay",
 		Short: "Play recorded or generated requests through the limiter, in virtual time",
 		Long: `replay plays a recording, or a generated world, through the limiter and refill
@@ -71,7 +71,7 @@ func (f *replayFlags) define(cmd *cobra.Command) {
 	s.IntVar(&f.deal, "deal", 0, "deal the requests of a trace to so many agents by chance")
 	s.Float64Var(&f.source.Scale, "scale", 1, "multiply the rates of a servegen trace")
 	s.Uint64Var(&f.options.Seed, "seed", 0, "of placement, generated requests and faults")
-	s.BoolVar(&f.json, "json", false, "print one JSON object")
+	s.BoolVar(&f.json, "json", false, "print one JSON object, like -o json")
 	for name, values := range map[string][]string{
 		"format": replay.Formats, "world": replay.Worlds(), "policy": replay.Policies, "model-fault": replay.Faults(),
 		"placement": {replay.Sticky, replay.Spread}, "parts": {replay.PartsForecast, replay.PartsEqual},
@@ -99,7 +99,7 @@ func (c *cli) replay(f *replayFlags) error {
 	if err != nil {
 		return replayError(err)
 	}
-	if f.json {
+	if f.json || c.format == formatJSON {
 		return c.showJSON(r)
 	}
 	best := f.options
