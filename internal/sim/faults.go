@@ -155,6 +155,7 @@ func (w *world) opClone(m *machine, _ *Op, c *chance) {
 		w.tell("the disk of %s is copied to %s", m.name, spare.name)
 		spare.disk = w.copyDisk(m)
 		spare.cloned = true
+		w.unclearAll() // as at a bootstrap
 		// Each of the two counts as the other for all peers: what one has said it
 		// has, the other may miss.
 		m.disk.know.lossy, m.proc.know.lossy, spare.disk.know.lossy = true, true, true
@@ -229,7 +230,7 @@ func (w *world) heal() {
 // opPause stops a process for a while; its clocks go on.
 func (w *world) opPause(m *machine, _ *Op, c *chance) {
 	w.coverage.hit(covPause)
-	m.until = w.now + 1000 + int64(c.below(30_000))
+	m.until = w.now + 1000 + int64(c.below(maxPause-1000))
 	w.tell("%s is paused until %s", m.name, clockText(m.until))
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"runtime/debug"
-	"time"
 
 	"github.com/openclaw/clawd/crdt"
 	"github.com/openclaw/clawd/node/replica"
@@ -73,6 +72,7 @@ type process struct {
 	flush    *flush
 	soon     bool // a flush is about to begin
 	waiters  []waiter
+	listed   map[int]bool          // machines it has been told of by gossip
 	heard    map[crdt.NodeID]int64 // when a node last told that it has told all
 	silence  int64                 // the longest that a node was not heard
 }
@@ -148,7 +148,7 @@ func (w *world) start(m *machine) {
 	origin := crdt.Origin(w.id('r', uint64(m.id), m.starts))
 	p := &process{
 		m: m, node: m.disk.node, booted: w.now, know: m.disk.know.clone(), regs: m.disk.regs.clone(),
-		heard: make(map[crdt.NodeID]int64),
+		heard: make(map[crdt.NodeID]int64), listed: make(map[int]bool),
 	}
 	p.run = w.ledger.addRun(origin, p.node, fmt.Sprintf("%s%d", m.name, m.starts))
 	if m.owed != nil {
@@ -180,7 +180,7 @@ func (w *world) open(p *process, origin crdt.Origin) (err error) {
 	c := &w.plan.Config
 	p.rep, err = replica.Open(replica.Options{
 		Cluster: clusterName, Node: p.node, Name: p.m.name, Run: origin, Store: p.store, Default: c.Default,
-		Idle: c.Idle, ForgetAfter: c.Forget, MessageLife: c.Idle/2 + 35*time.Second, ReleaseAfter: c.Release, Tombstones: c.Tombstones,
+		Idle: c.Idle, ForgetAfter: c.Forget, MessageLife: c.messageLife(), ReleaseAfter: c.Release, Tombstones: c.Tombstones,
 		HotCells: c.HotCells, PageRows: c.PageRows, Seed: c.Seed, Shards: 2,
 	}, now)
 	return err
@@ -286,6 +286,7 @@ func (w *world) bringUp(m *machine) {
 	w.start(m)
 	if m.proc != nil {
 		w.gossip(m)
+		w.keepGossiping(m.proc)
 	}
 }
 
@@ -310,6 +311,9 @@ func (w *world) bootstrap(m *machine) bool {
 		}
 		m.disk.know, m.disk.regs, m.disk.empty = d.disk.know.clone(), d.disk.regs.clone(), false
 		w.coverage.hit(covBootstrap)
+		if d.clock.OffsetMS != m.clock.OffsetMS {
+			w.unclearAll() // a level is of an instant by the donor's clock
+		}
 		w.tell("%s takes over the state of %s", m.name, d.name)
 		return true
 	}

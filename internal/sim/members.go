@@ -17,10 +17,12 @@ func (w *world) opGossip(m *machine, _ *Op, _ *chance) { w.gossip(m) }
 func (w *world) gossip(m *machine) {
 	p := m.proc
 	var list []replica.PeerStatus
-	for _, o := range w.machines {
-		if o == m || o.disk == nil || o.starts == 0 || o.disk.node == m.disk.node {
+	reached := w.reached(m)
+	for i, o := range w.machines {
+		if o == m || o.disk == nil || o.starts == 0 || o.disk.node == m.disk.node || !reached[i] && !p.listed[i] {
 			continue
 		}
+		p.listed[i] = true
 		s := replica.PeerStatus{Node: o.disk.node, Name: o.name, State: replica.PeerFailed}
 		switch {
 		case o.proc == nil && o.goodbye:
@@ -31,6 +33,33 @@ func (w *world) gossip(m *machine) {
 		list = append(list, s)
 	}
 	p.rep.SetPeers(w.instant(p), list)
+}
+
+// keepGossiping repeats gossip: news of members reach everybody in reach well
+// within the life of a message.
+func (w *world) keepGossiping(p *process) {
+	w.after(w.plan.messageLife().Milliseconds()/4, p, func(w *world, p *process) {
+		w.gossip(p.m)
+		w.keepGossiping(p)
+	})
+}
+
+// reached are the machines whose news get to m, over others if need be.
+func (w *world) reached(m *machine) []bool {
+	seen := make([]bool, len(w.machines))
+	seen[m.id] = true
+	for again := true; again; {
+		again = false
+		for a := range w.machines {
+			for b := range w.machines {
+				open := seen[b] && !seen[a] && !w.cut[a][b] && w.machines[b].proc != nil
+				if open {
+					seen[a], again = true, true
+				}
+			}
+		}
+	}
+	return seen
 }
 
 // opLeave lets a machine leave for good.

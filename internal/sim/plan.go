@@ -53,6 +53,12 @@ type Plan struct {
 	Ops []Op
 }
 
+// Bounds that the product has in minutes and days: how long a process stands
+// still at most, and how long a message is under way, with that.
+const maxPause = 15_000 // ms
+
+func (c *Config) messageLife() time.Duration { return c.Idle/4 + (maxPause+5_000)*time.Millisecond }
+
 // end is when the faults are over.
 func (p *Plan) end() int64 {
 	if len(p.Ops) == 0 {
@@ -104,9 +110,7 @@ func newConfig(seed uint64, r *rand.Rand) Config {
 		Latency: int64(pick(r, 0, 50, 2000)), Drop: pick(r, 0, 20, 150), Dup: pick(r, 0, 20, 150),
 		Slow: pick(r, 0, 20, 100), SlowMS: int64(pick(r, 5_000, 25_000, 600_000)), Damage: pick(r, 0, 0, 20),
 	}
-	// No message is under way for longer than half the idle time: collection
-	// relies on that, as the product may with a day.
-	c.Net.SlowMS = min(c.Net.SlowMS, c.Idle.Milliseconds()/2)
+	c.Net.SlowMS = min(c.Net.SlowMS, c.Idle.Milliseconds()/4)
 	offset, drift := pick(r, 0, 2_000, int(c.Idle.Milliseconds())), pick(r, 0, 0, 500, 20_000)
 	for range c.Machines + c.Spares {
 		c.Clocks = append(c.Clocks, Clock{

@@ -229,7 +229,7 @@ func (w *world) wrongness() (ms int64) {
 // comes after it counts once.
 func (w *world) age() {
 	w.now += w.wrongness()
-	for range 3 {
+	for range 4 {
 		w.now += w.plan.Idle.Milliseconds()*11/10 + 1000 // clocks drift
 		w.exchange()
 		w.sweepAll()

@@ -98,6 +98,7 @@ func (w *world) begin() {
 	for _, m := range w.machines[:w.plan.Machines] {
 		if m.proc != nil {
 			w.gossip(m)
+			w.keepGossiping(m.proc)
 		}
 	}
 }
