@@ -1,0 +1,18 @@
+# Targets for deploy/; included by the Makefile.
+
+NFPM_VERSION := v2.45.0 # later ones need modules that the Go proxy does not have
+NFPM = $$(scripts/tool.sh nfpm github.com/goreleaser/nfpm/v2/cmd/nfpm $(strip $(NFPM_VERSION)))
+HELM_VERSION := v4.3.1
+HELM = $$(scripts/tool.sh helm helm.sh/helm/v4/cmd/helm $(HELM_VERSION))
+
+##@ Ship
+
+.PHONY: package package-test deploy-test
+package: ## dist/*.deb and *.rpm for amd64 and arm64, with checksums
+	@nfpm=$(NFPM); scripts/package.sh "$$nfpm" '$(VERSION)' '$(LDFLAGS)'
+
+package-test: package ## Install, start, ask, upgrade and remove the deb; lintian, systemd's own checks (root)
+	@scripts/package-test.sh
+
+deploy-test: ## Lint and render the Helm chart, check the compose file and the image's recipe
+	@helm=$(HELM); scripts/deploy-test.sh "$$helm"
