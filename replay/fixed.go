@@ -1,6 +1,8 @@
 package replay
 
 import (
+	"math"
+	"math/rand/v2"
 	"time"
 
 	"github.com/openclaw/clawd/mlrefill"
@@ -51,7 +53,8 @@ func splitRates(l *Load, o *Options) []float64 {
 }
 
 // tunedRates finds the multiple of each agent's mean demand at which
-// StaticThrottle is throttled.
+// StaticThrottle is throttled: by bisection of a quick estimate, and playing what
+// it finds a few times to correct its aim.
 func tunedRates(l *Load, o *Options) []float64 {
 	mean := make([]float64, len(l.Agents))
 	for _, s := range l.Seconds {
@@ -59,9 +62,28 @@ func tunedRates(l *Load, o *Options) []float64 {
 			mean[d.Agent] += float64(d.Requests) / float64(len(l.Seconds))
 		}
 	}
+	aim := o.StaticThrottle
+	best, miss := estimatedRates(l, mean, aim), math.Inf(1)
+	for range 4 {
+		rates := estimatedRates(l, mean, aim)
+		got := playedBy(l, rates, o.Seed)
+		if off := math.Abs(got - o.StaticThrottle); off < miss {
+			best, miss = rates, off
+		}
+		if miss < o.StaticThrottle/100 || got == 0 {
+			break
+		}
+		aim = clip(aim*o.StaticThrottle/got, 1e-6, 0.999)
+	}
+	return best
+}
+
+func clip(x, low, high float64) float64 { return min(max(x, low), high) }
+
+func estimatedRates(l *Load, mean []float64, aim float64) []float64 {
 	rates := make([]float64, len(mean))
 	low, high := 0.1, 100.0
-	for range 12 {
+	for range 16 {
 		k := (low + high) / 2
 		if high > 4*low {
 			k = low * 2
@@ -69,7 +91,7 @@ func tunedRates(l *Load, o *Options) []float64 {
 		for i := range rates {
 			rates[i] = mean[i] * k
 		}
-		if throttledBy(l, rates) > o.StaticThrottle {
+		if throttledBy(l, rates) > aim {
 			low = k
 		} else {
 			high = k
@@ -81,9 +103,26 @@ func tunedRates(l *Load, o *Options) []float64 {
 	return rates
 }
 
-// throttledBy is the throttle rate of fixed rates, taking each agent's requests
-// of a second as a fluid: what it asks for against what its bucket holds and
-// gets. Good to a few per cent of itself, which is what tuning needs.
+// playedBy is the throttle rate of fixed rates, request by request.
+func playedBy(l *Load, rates []float64, seed uint64) float64 {
+	f := newFixed(rates)
+	a := arrivals{chance: rand.New(rand.NewPCG(seed, 1))}
+	var offered, denied float64
+	for sec, demands := range l.Seconds {
+		order := a.of(demands)
+		for j, agent := range order {
+			offered++
+			if !f.admit(0, agent, start+int64(sec)*second+int64(j)*second/int64(len(order))) {
+				denied++
+			}
+		}
+	}
+	return ratio(denied, offered)
+}
+
+// throttledBy estimates the throttle rate of fixed rates, taking each agent's
+// requests of a second as a fluid: what it asks for against what its bucket holds
+// and gets.
 func throttledBy(l *Load, rates []float64) float64 {
 	level := make([]float64, len(rates))
 	last := make([]int, len(rates))

@@ -85,7 +85,7 @@ type Options struct {
 	Brownouts []Brownout
 	// NoFeedback withholds from the limiter how the downstream does.
 	NoFeedback bool
-	// Fault breaks the model: see Faults. From half of the time on.
+	// Fault breaks the model, see Faults, from a quarter of the time on.
 	Fault string
 	// StaticThrottle is the throttle rate that Static is tuned to; default 4.2 %.
 	StaticThrottle float64

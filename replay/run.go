@@ -62,7 +62,7 @@ func (e *engine) play(breakIt func()) {
 	places := newPlaces(e.load, e.opts)
 	next := int64(start)
 	for sec, demands := range e.load.Seconds {
-		if sec == len(e.load.Seconds)/2 {
+		if sec == len(e.load.Seconds)/4 {
 			breakIt()
 		}
 		if e.opts.Progress != nil && sec%60 == 0 {

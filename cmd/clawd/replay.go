@@ -62,7 +62,7 @@ func (f *replayFlags) define(cmd *cobra.Command) {
 	s.StringVar(&f.options.Parts, "parts", replay.PartsForecast, "how nodes cut the capacity: forecast or equal")
 	s.StringArrayVar(&f.brownouts, "brownout", nil, "FROM:TO:FACTOR lowers the capacity to FACTOR of it between two seconds; may be repeated")
 	s.BoolVar(&f.options.NoFeedback, "no-feedback", false, "the limiter is not told of latency and errors")
-	s.StringVar(&f.options.Fault, "model-fault", "", "break the forecasts halfway: "+strings.Join(replay.Faults(), ", "))
+	s.StringVar(&f.options.Fault, "model-fault", "", "break the forecasts after a quarter of the time: "+strings.Join(replay.Faults(), ", "))
 	s.Float64Var(&f.options.StaticThrottle, "static-throttle", 0.042, "throttle rate that the policy static is tuned to")
 	s.Float64Var(&f.world.Rate, "rate", 10_000, "calm rate of a world, requests a second")
 	s.IntVar(&f.source.Seconds, "seconds", 0, "play only so many seconds (default: the trace; 300 of a world)")
