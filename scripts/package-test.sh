@@ -40,7 +40,7 @@ getent passwd clawd >/dev/null
 [ "$(stat -c %U:%a /etc/clawd/clawd.yaml)" = root:644 ]
 man -w clawd-serve >/dev/null
 bash -c '. /usr/share/bash-completion/completions/clawd'
-mandoc -T lint -W error /usr/share/man/man1/clawd*.1.gz
+for page in /usr/share/man/man1/clawd*.1.gz; do zcat "$page" | mandoc -T lint -W error; done
 install -d -o clawd -g clawd -m 0750 /var/lib/clawd # what StateDirectory= does
 serve() { # CHECKS: as the unit starts it
 	/usr/bin/python3 "$ROOT/scripts/notified.py" 30 setpriv --reuid clawd --regid clawd --clear-groups --no-new-privs --bounding-set=-all \
