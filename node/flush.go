@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/openclaw/clawd/crdt"
@@ -18,6 +19,9 @@ import (
 func (n *Node) flushLoop(ctx context.Context) error {
 	ticker := time.NewTicker(n.options.FlushInterval)
 	defer ticker.Stop()
+	// Nobody waits for a flush that will not come: when a node fails, its calls
+	// end at once and not with the patience of its drain.
+	defer n.waiters.fail(math.MaxUint64, errClosed)
 	for {
 		select {
 		case <-ctx.Done():
