@@ -114,7 +114,7 @@ func (w *world) opRestore(m *machine, _ *Op, c *chance) {
 		return
 	}
 	w.coverage.hit(covRestore)
-	w.restored = true
+	w.torn = true
 	w.tell("%s is restored from its backup", m.name)
 	if m.proc != nil {
 		w.end(m)
@@ -140,7 +140,12 @@ func (w *world) loseDisk(m *machine) {
 		w.end(m)
 	}
 	m.backup, m.owed, m.goodbye = nil, nil, false
-	w.lost = append(w.lost, m.disk.node)
+	w.torn = true
+	if twin := w.twin(m); twin != nil {
+		m.cloned, twin.cloned = false, false
+	} else {
+		w.lost = append(w.lost, m.disk.node)
+	}
 	w.newDisk(m)
 }
 
@@ -154,7 +159,7 @@ func (w *world) opClone(m *machine, _ *Op, c *chance) {
 		w.coverage.hit(covClone)
 		w.tell("the disk of %s is copied to %s", m.name, spare.name)
 		spare.disk = w.copyDisk(m)
-		spare.cloned = true
+		spare.cloned, w.torn = true, true
 		w.unclearAll() // as at a bootstrap
 		// Each of the two counts as the other for all peers: what one has said it
 		// has, the other may miss.
@@ -176,14 +181,22 @@ func (w *world) replaced(m *machine, c *chance) {
 	if m.proc != nil {
 		return
 	}
-	for _, o := range w.machines {
-		if o != m && o.disk != nil && o.disk.node == m.disk.node {
-			o.cloned = false // the only one left
-		}
+	if twin := w.twin(m); twin != nil {
+		twin.cloned = false // the only one left
 	}
-	w.newDisk(m) // the loser's
+	w.newDisk(m)
 	m.backup, m.owed, m.cloned = nil, nil, false
 	w.startLater(m, c)
+}
+
+// twin is the other machine with the same identity, if there is one.
+func (w *world) twin(m *machine) *machine {
+	for _, o := range w.machines {
+		if o != m && o.disk != nil && o.disk.node == m.disk.node {
+			return o
+		}
+	}
+	return nil
 }
 
 // opJoin starts a spare machine as a new member.

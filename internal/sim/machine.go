@@ -284,9 +284,42 @@ func (w *world) bringUp(m *machine) {
 		return
 	}
 	w.start(m)
-	if m.proc != nil {
-		w.gossip(m)
-		w.keepGossiping(m.proc)
+	w.introduce(m)
+}
+
+// introduce lets a process that has started make a round with the peers in
+// reach, before it serves. They have its name on disk then: whoever knows a
+// member at all remembers it over a restart.
+func (w *world) introduce(m *machine) {
+	if m.proc == nil || w.broken != nil {
+		return
+	}
+	w.gossip(m)
+	w.keepGossiping(m.proc)
+	c := chance(w.id('i', uint64(m.id), m.starts))
+	calm := w.calm
+	w.calm = true
+	for _, o := range w.machines {
+		if o == m || m.proc == nil || o.proc == nil || o.faulty || o.full || o.paused(w.now) || w.cut[o.id][m.id] || w.cut[m.id][o.id] {
+			continue
+		}
+		w.pull(m.proc, o, &c)
+		w.flushOnce(o.proc, &c)
+	}
+	w.flushOnce(m.proc, &c)
+	w.calm = calm
+}
+
+// flushOnce begins and ends a flush, or ends the one under way.
+func (w *world) flushOnce(p *process, c *chance) {
+	if p == nil || w.broken != nil {
+		return
+	}
+	if p.flush == nil {
+		w.beginFlush(p, c)
+	}
+	if p.alive() && p.flush != nil && w.broken == nil {
+		w.endFlush(p, c)
 	}
 }
 

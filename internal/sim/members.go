@@ -79,7 +79,7 @@ func (w *world) opLeave(m *machine, _ *Op, c *chance) {
 	if m.proc != nil {
 		return
 	}
-	m.gone = true
+	m.gone, w.torn = true, true
 	w.lost = append(w.lost, m.disk.node) // if nobody heard that it left
 }
 

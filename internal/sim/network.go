@@ -29,10 +29,10 @@ type message struct {
 // send lets a message travel, or not.
 func (w *world) send(m *message) {
 	net, c := &w.plan.Net, &m.chance
-	if w.cut[m.from][m.to] || !w.settling && c.permille(net.Drop) {
+	if w.cut[m.from][m.to] || !w.calm && c.permille(net.Drop) {
 		return
 	}
-	if w.settling {
+	if w.calm {
 		w.deliver(m)
 		return
 	}

@@ -7,7 +7,7 @@ import (
 // settle ends all faults, lets everybody talk to everybody, and looks whether
 // all agree with each other and with the ledger.
 func (w *world) settle() {
-	w.settling = true
+	w.settling, w.calm = true, true
 	w.queue.clear()
 	w.heal()
 	w.tell("the faults are over")
@@ -56,12 +56,10 @@ func (w *world) repair() {
 // undoClone takes the copy of a disk away again, and gives the machine it was
 // copied from an empty one: the peers may have taken its process for dead.
 func (w *world) undoClone(m *machine) {
-	for _, o := range w.machines {
-		if o != m && o.disk != nil && o.disk.node == m.disk.node && !o.gone {
-			o.proc = nil
-			w.newDisk(o)
-			o.owed, o.backup = nil, nil
-		}
+	if o := w.twin(m); o != nil && !o.gone {
+		o.proc = nil
+		w.newDisk(o)
+		o.owed, o.backup = nil, nil
 	}
 	w.lost = append(w.lost, m.disk.node)
 	m.proc, m.disk, m.gone = nil, nil, true
@@ -116,13 +114,7 @@ func (w *world) exchange() {
 
 func (w *world) flushAll(c *chance) {
 	for _, m := range w.members() {
-		p := m.proc
-		if p.flush == nil {
-			w.beginFlush(p, c)
-		}
-		if p.flush != nil && w.broken == nil {
-			w.endFlush(p, c)
-		}
+		w.flushOnce(m.proc, c)
 	}
 }
 
@@ -234,7 +226,7 @@ func (w *world) age() {
 		w.exchange()
 		w.sweepAll()
 	}
-	if len(w.lost) > 0 || w.restored {
+	if w.torn {
 		// Of a run whose disk was lost, rows may be left that no session made
 		// whole; they go when nobody is waited for any more.
 		w.now += w.plan.Forget.Milliseconds() + w.wrongness()

@@ -23,7 +23,8 @@ type world struct {
 	news     bool  // somebody learnt something
 	jumped   int64 // ms, of all clocks together
 	muddled  bool  // limits or clocks were changed: no account of overshoot
-	restored bool  // a backup was
+	torn     bool  // something durable was lost
+	calm     bool  // messages arrive at once
 }
 
 // Result is how a schedule ended.
@@ -96,10 +97,7 @@ func (w *world) begin() {
 		w.start(m)
 	}
 	for _, m := range w.machines[:w.plan.Machines] {
-		if m.proc != nil {
-			w.gossip(m)
-			w.keepGossiping(m.proc)
-		}
+		w.introduce(m)
 	}
 }
 

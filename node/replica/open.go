@@ -26,6 +26,9 @@ func Open(o Options, now Instant) (*Replica, error) {
 	if err := r.chargeMarks(now); err != nil {
 		return nil, err
 	}
+	if err := r.store.Err(); err != nil {
+		return nil, err
+	}
 	return r, nil
 }
 
