@@ -63,7 +63,7 @@ func (w *world) fastest() (ppm int64) {
 	return ppm
 }
 
-func (w *world) limitOf(k int, q *request) ratelimit.Limit {
+func (w *world) limitOf(q *request) ratelimit.Limit {
 	if q.inline != nil {
 		return *q.inline
 	}
@@ -81,7 +81,7 @@ func (w *world) checkAdmission(p *process, q *request, k int) {
 	if b.unclear {
 		return
 	}
-	l := w.limitOf(k, q)
+	l := w.limitOf(q)
 	b.refilled(w, &l)
 	b.take(uint64(q.n*ratelimit.Token), &l)
 	level := b.micro(&l)
@@ -136,7 +136,7 @@ func refill(l *ratelimit.Limit, ms, ppm int64) int64 {
 }
 
 // charged takes a charge of a start from the ideal bucket.
-func (w *world) charged(k int, n uint64) {
+func (w *world) charged(k int) {
 	w.unclear(k) // it may be more than was admitted
 }
 
@@ -156,7 +156,7 @@ func (w *world) checkDenial(p *process, q *request, k int, out *replica.Outcome)
 	if w.muddled || b.unclear || !w.alone() || w.ledger.keys[k].kind != crdt.KindBucket {
 		return
 	}
-	l := w.limitOf(k, q)
+	l := w.limitOf(q)
 	b.refilled(w, &l)
 	if level := b.micro(&l); level >= q.n*ratelimit.Token {
 		w.fail("I8", "%s, alone, denies %d of %s, of which %d µtok are there", p.m.name, q.n, q.agent, level)

@@ -222,7 +222,7 @@ func (w *world) noteRecovered(p *process, number int) {
 			p.floor[k] = row.Consumed
 		}
 		w.coverage.hit(covRecovered)
-		w.charged(k, row.Consumed)
+		w.charged(k)
 		w.tell("%s is charged %s of %s", run.name, rowText(row), w.keyName(k))
 		return true
 	})
