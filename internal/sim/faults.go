@@ -172,20 +172,21 @@ func (w *world) opClone(m *machine, _ *Op, c *chance) {
 	}
 }
 
-// replaced ends a process that has found a newer one with its identity. Somebody
-// then gives one of the two machines an empty disk.
+// replaced ends a process that has found a newer one with its identity. If that
+// is running, on a copy of its disk, somebody gives this machine an empty one;
+// else it is one of its own past, and the next start is newer still.
 func (w *world) replaced(m *machine, c *chance) {
 	w.coverage.hit(covReplaced)
-	w.tell("%s finds that a copy of it is running", m.name)
+	w.tell("%s finds that it was replaced", m.name)
 	w.stop(m, c)
 	if m.proc != nil {
 		return
 	}
 	if twin := w.twin(m); twin != nil {
 		twin.cloned = false // the only one left
+		w.newDisk(m)
+		m.backup, m.owed, m.cloned = nil, nil, false
 	}
-	w.newDisk(m)
-	m.backup, m.owed, m.cloned = nil, nil, false
 	w.startLater(m, c)
 }
 

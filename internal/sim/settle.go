@@ -18,9 +18,23 @@ func (w *world) settle() {
 	for _, n := range w.lost {
 		w.forgetSomewhere(n)
 	}
+	w.exchange()
+	w.restartReplaced()
 	w.converge()
 	w.checkEqual()
 	w.age()
+}
+
+// restartReplaced lets those start again that find a newer run of their own, of
+// before a backup was restored.
+func (w *world) restartReplaced() {
+	c := chance(w.plan.Seed + 2)
+	for _, m := range w.members() {
+		if m.proc != nil && m.proc.rep.Replaced() {
+			w.replaced(m, &c)
+			w.bringUp(m)
+		}
+	}
 }
 
 // repair starts all machines that belong to the cluster.

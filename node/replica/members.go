@@ -108,7 +108,7 @@ func (r *Replica) learnRun(run crdt.Run) {
 	}
 	r.runs[run.Origin] = joined
 	r.dirtyRuns[run.Origin] = true
-	if own := r.runs[r.run]; joined.Node == r.self && joined.Started > own.Started {
+	if own := r.runs[r.run]; joined.Node == r.self && startedAfter(joined, own) {
 		r.replaced.Store(true)
 	}
 	r.supersede(joined)
@@ -119,6 +119,12 @@ func (r *Replica) learnRun(run crdt.Run) {
 // will drop what it consumes; it must stop.
 func (r *Replica) Replaced() bool { return r.replaced.Load() }
 
+// startedAfter orders the runs of a node. Two may have the same start, if a
+// backup was restored and the clock went back.
+func startedAfter(a, b crdt.Run) bool {
+	return a.Started > b.Started || a.Started == b.Started && a.Origin > b.Origin
+}
+
 // supersede seals the older runs of a node that has started a newer one.
 func (r *Replica) supersede(newer crdt.Run) {
 	for _, o := range sortedKeys(r.runs) {
@@ -126,9 +132,9 @@ func (r *Replica) supersede(newer crdt.Run) {
 		if old.Node != newer.Node || old.Origin == newer.Origin || old.Sealed() || old.Origin == r.run {
 			continue
 		}
-		if old.Started < newer.Started {
+		if startedAfter(newer, old) {
 			r.seal(o, newer.Started.WallMS())
-		} else if old.Started > newer.Started && !newer.Sealed() && newer.Origin != r.run {
+		} else if !newer.Sealed() && newer.Origin != r.run {
 			r.seal(newer.Origin, old.Started.WallMS())
 		}
 	}
