@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 
 import httpx2
 import pytest
@@ -22,13 +20,7 @@ from openclaw_rating import (
     UsageEvent,
 )
 from openclaw_rating.testing import ClawdProcess
-
-
-def eventually(check: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.01)
+from waiting import eventually
 
 
 def test_a_bucket_grants_its_capacity_and_then_denies(bucket: TokenBucket, key: str) -> None:
@@ -92,9 +84,9 @@ def test_streams_are_metered(bucket: TokenBucket, client: OpenClawClient, key: s
 
     def breaking() -> object:
         yield "a"
-        raise OSError
+        raise LookupError
 
-    with pytest.raises(OSError):
+    with pytest.raises(LookupError):
         list(bucket.stream(key, breaking(), estimate=50))  # type: ignore[arg-type]
     eventually(lambda: consumed(client, key) == 13)
 
@@ -231,7 +223,7 @@ def test_changes_are_watched(clawd: ClawdProcess, client: OpenClawClient) -> Non
     client.kv.delete("watch/a")
     assert done.wait(30)
     thread.join(30)
-    assert [one.event for one in seen][0] == "open"
+    assert seen[0].event == "open"
     put = next(one for one in seen if one.event == "put")
     assert put.entry is not None
     assert put.entry.text == "1"

@@ -35,7 +35,7 @@ from ._errors import (
 )
 from ._feedback import Feedback
 from ._flow import Close, Flow, Pause, Send
-from ._ledger import Ledger, Report, checks_of
+from ._ledger import Ledger, Report
 from ._local import SECOND, BucketKey, LocalBuckets, Seen, per_second
 from ._models import BatchDecision, Decision, InlinePolicy, Source
 from ._observe import ModelCall, Observers, log
@@ -54,6 +54,7 @@ FORGET_MISSING = 60 * SECOND
 REFRESH_SHARE = 300 * SECOND
 LONGEST_DEBT_PAUSE = 5 * SECOND
 PAY_ROUNDS = 20
+FLUSH_STEP, FLUSH_STEPS = 0.005, 1000
 SILENCE = 60.0
 """A change stream that is silent for so many seconds is dead: nodes say something more often than that."""
 
@@ -392,10 +393,9 @@ class Core:
             wait = self.ledger.not_before(key) - self.now()
             if wait > 0:
                 return Decision(False, key[0], tokens, 0, 0, wait / SECOND, None, "local")
-            part = self.ledger.carve_one(key)
-            if not part:
+            report = self.ledger.carve_one(key)
+            if report is None:
                 return None
-            report = Report(calls.consume(key[0], part, key[1]), [(key, part)])
             try:
                 if not (yield from self._deliver(report, None)):
                     return None
@@ -412,7 +412,9 @@ class Core:
                 result = yield from self._execute_at(report.call, endpoint)
         except APIConnectionError as exc:
             # To count twice is on the safe side of a limit; to give back twice is not.
-            if not (exc.maybe_done and _is_refund(report.call)):
+            if exc.maybe_done and _is_refund(report.call):
+                self.ledger.closed(report)
+            else:
                 self.ledger.put_back(report)
             raise
         except (InternalServerError, RateLimitError):
@@ -421,11 +423,13 @@ class Core:
             return False
         except APIStatusError as exc:
             self._refused(report, exc)
+            self.ledger.closed(report)
             return True
         except BaseException:
             self.ledger.put_back(report)
             raise
         self._delivered(report, result)
+        self.ledger.closed(report)
         return True
 
     def _execute_at(self, call: calls.Call[T], endpoint: Endpoint) -> Flow[T]:
@@ -466,10 +470,8 @@ class Core:
             while (report := self.ledger.next_call(self.now())) is not None:
                 if not (yield from self._deliver(report, endpoint)):
                     return
-            parts = self.ledger.carve(self.now())
-            if not parts:
-                return
-            if not (yield from self._deliver(Report(calls.consume_batch(checks_of(parts)), parts), endpoint)):
+            batch = self.ledger.carve(self.now())
+            if batch is None or not (yield from self._deliver(batch, endpoint)):
                 return
 
     # --- in the background --------------------------------------------------------------------------------------------
@@ -542,6 +544,11 @@ class Core:
             with suppress(APIConnectionError):
                 yield from self._pay(None)
             yield from self.report_feedback()
+        # What the background is at just now is waited for: it ends with an answer or a timeout.
+        for _ in range(FLUSH_STEPS):
+            if not self.ledger.under_way:
+                break
+            yield Pause(FLUSH_STEP)
         return not self.ledger
 
     def note_model_call(self, call: ModelCall) -> None:

@@ -187,10 +187,16 @@ class AsyncDriver:
                 pause = ROUND_AFTER_FAULT
             if self._closed or (pause is None and not self._woken.is_set()):
                 return
-            try:
-                await asyncio.wait_for(self._woken.wait(), pause)
-            except asyncio.TimeoutError:
-                continue
+            await self._pause(pause)
+
+    async def _pause(self, seconds: float | None) -> None:
+        # Not asyncio.wait_for: before Python 3.12 it loses a cancellation that comes together with the event.
+        alarm = None if seconds is None else asyncio.get_running_loop().call_later(seconds, self._woken.set)
+        try:
+            await self._woken.wait()
+        finally:
+            if alarm is not None:
+                alarm.cancel()
 
     @property
     def closed(self) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from . import _calls as calls
 from ._models import Check
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 MAX_CHECKS = 500
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class Report:
     """A call to make until it is answered, and the amounts it carries, if it is one of consumption."""
 
@@ -31,7 +32,11 @@ class Report:
 
 
 class Ledger:
-    """The debts of one client."""
+    """The debts of one client.
+
+    What `next_call`, `carve` and `carve_one` take out is *under way*: it still counts until it is `put_back` or
+    `closed`, so nobody mistakes a report that is being made for one that was made.
+    """
 
     def __init__(self, max_keys: int) -> None:
         self._max_keys = max_keys
@@ -40,11 +45,17 @@ class Ledger:
         self._not_before: dict[BucketKey, int] = {}
         self._ask: dict[BucketKey, int] = {}
         self._calls: deque[Report] = deque()
+        self._under_way: set[Report] = set()
         self._rest_until = 0
         self.dropped = 0  # tokens that no node takes
 
     def __bool__(self) -> bool:
-        return bool(self._owed or self._calls)
+        return bool(self._owed or self._calls or self._under_way)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether somebody is making a report now."""
+        return bool(self._under_way)
 
     def owe(self, key: BucketKey, tokens: int) -> bool:
         """Note consumption that no node knows of. False when there is no room for another bucket."""
@@ -69,10 +80,10 @@ class Ledger:
 
     @property
     def total(self) -> int:
-        """Tokens of all buckets that no node knows of, those on their way included."""
+        """Tokens of all buckets that no node is known to know of."""
         with self._lock:
-            on_their_way = sum(tokens for report in self._calls for _, tokens in report.parts)
-            return sum(self._owed.values()) + on_their_way
+            told = sum(tokens for report in (*self._calls, *self._under_way) for _, tokens in report.parts)
+            return sum(self._owed.values()) + told
 
     def add(self, call: Call[Any], parts: list[tuple[BucketKey, int]] | None = None) -> bool:
         """Keep a call until it is answered. False when there is no room for it."""
@@ -83,31 +94,51 @@ class Ledger:
             return True
 
     def next_call(self, now: int) -> Report | None:
-        """Take out the oldest call that waits for an answer; `put_back` returns it when none came."""
+        """Take out the oldest call that waits for an answer."""
         with self._lock:
-            return self._calls.popleft() if self._calls and self._rest_until <= now else None
+            if not self._calls or self._rest_until > now:
+                return None
+            report = self._calls.popleft()
+            self._under_way.add(report)
+            return report
 
     def put_back(self, report: Report) -> None:
         """The call is still unanswered."""
         with self._lock:
+            self._under_way.discard(report)
             self._calls.appendleft(report)
+
+    def closed(self, report: Report) -> None:
+        """The call was answered, or is given up."""
+        with self._lock:
+            self._under_way.discard(report)
 
     def rest_until(self, instant: int) -> None:
         """The nodes take no reports for now."""
         self._rest_until = instant
 
-    def carve(self, now: int) -> list[tuple[BucketKey, int]]:
-        """Take out amounts for one batch. They are the caller's until it delivers them, or puts them back."""
+    def carve(self, now: int) -> Report | None:
+        """Take out amounts for one batch."""
         with self._lock:
             if self._rest_until > now:
-                return []
+                return None
             due = (key for key in self._owed if self._not_before.get(key, 0) <= now)
-            return [(key, self._carve(key)) for key in list(islice(due, MAX_CHECKS))]
+            parts = [(key, self._carve(key)) for key in list(islice(due, MAX_CHECKS))]
+            if not parts:
+                return None
+            report = Report(calls.consume_batch(Check(agent, part, policy) for (agent, policy), part in parts), parts)
+            self._under_way.add(report)
+            return report
 
-    def carve_one(self, key: BucketKey) -> int:
+    def carve_one(self, key: BucketKey) -> Report | None:
         """Take out what one bucket owes, as much as it can take."""
         with self._lock:
-            return self._carve(key)
+            if key not in self._owed:
+                return None
+            part = self._carve(key)
+            report = Report(calls.consume(key[0], part, key[1]), [(key, part)])
+            self._under_way.add(report)
+            return report
 
     def _carve(self, key: BucketKey) -> int:
         owed = self._owed.get(key, 0)
@@ -151,8 +182,4 @@ class Ledger:
         self._not_before.clear()
         self._ask.clear()
         self._calls.clear()
-
-
-def checks_of(parts: list[tuple[BucketKey, int]]) -> list[Check]:
-    """The batch that reports these amounts."""
-    return [Check(agent, tokens, policy) for (agent, policy), tokens in parts]
+        self._under_way.clear()

@@ -126,6 +126,7 @@ class ClawdProcess:
     def pause(self) -> None:
         """Stop the process where it is: it keeps its connections and answers nothing."""
         self._signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Let a paused process go on."""
