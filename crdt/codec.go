@@ -3,7 +3,6 @@ package crdt
 import (
 	"bytes"
 	"encoding/binary"
-	"maps"
 	"math"
 	"slices"
 )
@@ -130,7 +129,11 @@ const minVectorEntry = 8 + 1 // origin, shortest seq
 // AppendVersionVector appends a count, then origin and seq of each run in
 // ascending order. A seq of 0 says nothing and is left out.
 func AppendVersionVector(b []byte, v VersionVector) []byte {
-	origins := slices.Sorted(maps.Keys(v))
+	origins := make([]Origin, 0, len(v)) // of its final size: this runs for every message
+	for o := range v {
+		origins = append(origins, o)
+	}
+	slices.Sort(origins)
 	origins = slices.DeleteFunc(origins, func(o Origin) bool { return v[o] == 0 })
 	b = binary.AppendUvarint(b, uint64(len(origins)))
 	for _, o := range origins {

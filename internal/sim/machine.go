@@ -287,9 +287,9 @@ func (w *world) bringUp(m *machine) {
 	w.introduce(m)
 }
 
-// introduce lets a process that has started make a round with the peers in
-// reach, before it serves. They have its name on disk then: whoever knows a
-// member at all remembers it over a restart.
+// introduce lets a process that has started greet the peers in reach, and make a
+// round with one of them, before it serves. They have its name on disk then:
+// whoever knows a member at all remembers it over a restart.
 func (w *world) introduce(m *machine) {
 	if m.proc == nil || w.broken != nil {
 		return
@@ -299,15 +299,27 @@ func (w *world) introduce(m *machine) {
 	c := chance(w.id('i', uint64(m.id), m.starts))
 	calm := w.calm
 	w.calm = true
+	pulled := false
 	for _, o := range w.machines {
 		if o == m || m.proc == nil || o.proc == nil || o.faulty || o.full || o.paused(w.now) || w.cut[o.id][m.id] || w.cut[m.id][o.id] {
 			continue
 		}
-		w.pull(m.proc, o, &c)
+		if !pulled {
+			pulled = true
+			w.pull(m.proc, o, &c)
+		} else {
+			w.greet(m.proc, o, &c)
+		}
 		w.flushOnce(o.proc, &c)
 	}
 	w.flushOnce(m.proc, &c)
 	w.calm = calm
+}
+
+// greet sends an empty page to one machine.
+func (w *world) greet(p *process, o *machine, c *chance) {
+	body := p.rep.IdlePage(w.instant(p)).Append(nil)
+	w.send(&message{kind: msgPush, from: p.m.id, to: o.id, body: body, chance: c.fork()})
 }
 
 // flushOnce begins and ends a flush, or ends the one under way.

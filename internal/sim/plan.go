@@ -17,6 +17,7 @@ type Config struct {
 	Keys     int // of the key-value store, registers and counters each
 
 	Idle, Forget, Release, Tombstones time.Duration
+	Age                               bool // let everything become idle in the end
 	PageRows                          int
 	HotCells                          int
 	Default                           ratelimit.Policy
@@ -72,7 +73,7 @@ func NewPlan(seed uint64) *Plan {
 	r := rand.New(rand.NewPCG(seed, 0x51a7e))
 	p := &Plan{Config: newConfig(seed, r)}
 	weights := newWeights(r, &p.Config)
-	steps := 100 + r.IntN(200)
+	steps := 60 + r.IntN(140)
 	var now int64
 	pace := pick(r, 400, 1000, 2500) // ms between two operations, about
 	all := p.Machines + p.Spares
@@ -93,6 +94,7 @@ func newConfig(seed uint64, r *rand.Rand) Config {
 		Agents:   pick(r, 1, 2, 4),
 		Keys:     pick(r, 0, 1, 2),
 		Idle:     pick(r, 24*time.Hour, 60*time.Second, 60*time.Second),
+		Age:      pick(r, true, false),
 		PageRows: pick(r, 1, 2, 3, 4096),
 		HotCells: pick(r, 1, 3, 1000),
 	}

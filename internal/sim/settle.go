@@ -22,7 +22,10 @@ func (w *world) settle() {
 	w.restartReplaced()
 	w.converge()
 	w.checkEqual()
-	w.age()
+	if w.plan.Age {
+		w.age()
+	}
+	w.note()
 }
 
 // restartReplaced lets those start again that find a newer run of their own, of
@@ -119,6 +122,22 @@ func (w *world) exchange() {
 		for _, b := range w.members() {
 			if a != b && a.proc != nil && b.proc != nil && w.broken == nil {
 				w.pull(a.proc, b, &c)
+			}
+		}
+	}
+	w.now += 100
+	w.flushAll(&c)
+}
+
+// greetAll lets everybody flush and send empty pages: all that is needed while
+// nothing is consumed.
+func (w *world) greetAll() {
+	c := chance(w.plan.Seed + 3)
+	w.flushAll(&c)
+	for _, a := range w.members() {
+		for _, b := range w.members() {
+			if a != b && a.proc != nil && w.broken == nil {
+				w.greet(a.proc, b, &c)
 			}
 		}
 	}
@@ -237,19 +256,21 @@ func (w *world) age() {
 	w.now += w.wrongness()
 	for range 4 {
 		w.now += w.plan.Idle.Milliseconds()*11/10 + 1000 // clocks drift
-		w.exchange()
+		w.greetAll()
 		w.sweepAll()
 	}
 	if w.torn {
 		// Of a run whose disk was lost, rows may be left that no session made
 		// whole; they go when nobody is waited for any more.
 		w.now += w.plan.Forget.Milliseconds() + w.wrongness()
-		w.exchange()
-		w.sweepAll()
-		w.exchange()
+		w.greetAll()
 		w.sweepAll()
 	}
-	w.exchange()
+	w.exchange() // whoever has collected a run says so when asked
+	w.sweepAll()
+	w.greetAll()
+	w.sweepAll()
+	w.greetAll()
 	w.checkBounded()
 	w.checkFull()
 	w.revive()
@@ -281,7 +302,7 @@ func (w *world) checkBounded() {
 // checkFull looks that a bucket nobody used for long enough is full everywhere.
 func (w *world) checkFull() {
 	w.now += 3_000_000
-	w.exchange()
+	w.greetAll()
 	w.now++
 	for _, m := range w.members() {
 		for i := range w.plan.Agents {
@@ -311,6 +332,10 @@ func (w *world) revive() {
 		w.converge()
 		w.checkEqual()
 	}
+}
+
+// note counts what the replicas counted themselves.
+func (w *world) note() {
 	for _, m := range w.members() {
 		s := m.proc.rep.Stats(w.instant(m.proc))
 		w.coverage.add(covReleased, s.Releases)

@@ -140,5 +140,10 @@ func (r *Replica) entryAt(view *sharedView, rec *storage.Cell, o crdt.Origin, se
 }
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
-	return slices.Sorted(maps.Keys(m))
+	keys := make([]K, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
 }
