@@ -63,7 +63,9 @@ func damageLog(t *testing.T, first bool) {
 		if err := damaged.Registers("", "", func(string, crdt.Register) bool { left++; return true }); err != nil {
 			t.Fatal(err)
 		}
-		if left < commits-1 {
+		// The last chunk, and the one before it: a commit returns a moment before
+		// the log knows it as durable, so the next chunk may not vouch for it yet.
+		if left < commits-2 {
 			t.Errorf("byte %d of %d: %d of %d commits are left, and nobody says so", at, len(data), left, commits)
 		}
 	}
