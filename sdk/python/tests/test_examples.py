@@ -53,7 +53,8 @@ async def test_fastapi_service(client: OpenClawClient, upstream: FakeUpstream, m
         upstream.reply = Reply()
 
         async def in_debt() -> bool:
-            return (await http.post("/agents/fa/ask", params={"prompt": "Hi"})).status_code == 429
+            answer = await http.post("/agents/fa/ask", params={"prompt": "Hi"})
+            return bool(answer.status_code == 429)
 
         await eventually_async(in_debt)
         for path in ("ask", "stream"):

@@ -109,8 +109,13 @@ def consume_body(tokens: int, policy: m.InlinePolicy | None) -> m.JSON:
     return body
 
 
-def consume(agent: str, tokens: int = 1, policy: m.InlinePolicy | None = None) -> Call[m.Decision]:
-    return _post(f"/v1/agents/{segment(agent)}/consume", _decision, consume_body(whole(tokens), policy), answers=(429,))
+def consume(
+    agent: str,
+    tokens: int = 1,
+    policy: m.InlinePolicy | None = None,
+    parse: Callable[[httpx2.Response], m.Decision] = _decision,
+) -> Call[m.Decision]:
+    return _post(f"/v1/agents/{segment(agent)}/consume", parse, consume_body(whole(tokens), policy), answers=(429,))
 
 
 def consume_batch(checks: Iterable[m.Check], *, atomic: bool = False) -> Call[m.BatchDecision]:

@@ -12,7 +12,6 @@ import re
 import weakref
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from fractions import Fraction
 from functools import lru_cache
@@ -99,11 +98,11 @@ class Core:
         headers = [*self._headers, *call.headers]
         if call.key is not None:
             headers.append(("Idempotency-Key", f'"{call.key}"'))
-        params = {name: _param(value) for name, value in call.params.items() if value is not None}
+        params = {name: _param(value) for name, value in call.params.items() if value is not None} or None
         return httpx2.Request(
             call.method,
             _url(endpoint.url, call.path),
-            params=params or None,
+            params=params,
             headers=headers,
             content=call.content,
             extensions={"timeout": (timeout or self.settings.timeout).as_dict()},
@@ -302,7 +301,7 @@ class Core:
         """Ask for tokens. In an outage the answer comes from here, as `on_unavailable` says."""
         key = agent, policy
         started = self.now()
-        call = calls.consume(agent, tokens, policy)
+        call = calls.consume(agent, tokens, policy, lambda response: self._decision(response, key))
         decision = None
         if self.ledger:
             decision = yield from self._pay_first(key, tokens)
@@ -319,7 +318,6 @@ class Core:
             self.observers.decision(decision, (self.now() - started) / SECOND)
 
     def _ask(self, call: calls.Call[Decision], key: BucketKey, tokens: int) -> Flow[Decision]:
-        call = replace(call, parse=lambda response: self._decision(response, key))
         try:
             decision = yield from self.execute(call, at_once=self.settings.on_unavailable != "raise")
         except _UNAVAILABLE as exc:

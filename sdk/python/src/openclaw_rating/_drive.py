@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import httpx2
 
 from ._flow import Close, Flow, Pause, Send
+from ._http import AsyncHttp, Http, connect, connect_async
 from ._observe import log
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LIMITS = httpx2.Limits(max_connections=256, max_keepalive_connections=128, keepalive_expiry=30)
 ROUND_AFTER_FAULT = 1.0
 CLOSE_WAIT = 5.0
 
@@ -32,8 +32,8 @@ class Driver:
     def __init__(self, core: Core, http_client: httpx2.Client | None) -> None:
         self._core = core
         self._given = http_client
-        self._http = http_client or httpx2.Client(limits=LIMITS)
-        self._inherited: list[httpx2.Client] = []
+        self._http: Http = http_client or connect()
+        self._inherited: list[Http] = []
         self._reset()
         core.wake, core.forked = self.wake, self._forked
 
@@ -45,6 +45,11 @@ class Driver:
 
     def run(self, flow: Flow[T]) -> T:
         """Carry a flow to its end."""
+        if self._closed:
+            raise RuntimeError("the client was closed")
+        return self._carry(flow)
+
+    def _carry(self, flow: Flow[T]) -> T:
         http = self._http
         try:
             effect = flow.send(None)
@@ -82,7 +87,7 @@ class Driver:
         while True:
             self._woken.clear()
             try:
-                pause = self.run(self._core.background())
+                pause = self._carry(self._core.background())
             except Exception:  # noqa: BLE001 - the next round may fare better
                 log.exception("a round in the background failed")
                 pause = ROUND_AFTER_FAULT
@@ -115,7 +120,7 @@ class Driver:
         if self._given is None:
             # The parent's connections stay open here, unused: to close them could be seen at their other end.
             self._inherited.append(self._http)
-            self._http = httpx2.Client(limits=LIMITS)
+            self._http = connect()
 
 
 class AsyncDriver:
@@ -124,14 +129,14 @@ class AsyncDriver:
     def __init__(self, core: Core, http_client: httpx2.AsyncClient | None) -> None:
         self._core = core
         self._given = http_client
-        self._http = http_client or httpx2.AsyncClient(limits=LIMITS)
+        self._http: AsyncHttp = http_client or connect_async()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         core.wake, core.forked = self.wake, self._leave_loop
 
-    def _enter(self) -> httpx2.AsyncClient:
+    def _enter(self) -> AsyncHttp:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             if self._loop is not None:
@@ -145,10 +150,15 @@ class AsyncDriver:
         self._task = None
         self._woken = asyncio.Event()
         if self._given is None:
-            self._http = httpx2.AsyncClient(limits=LIMITS)
+            self._http = connect_async()
 
     async def run(self, flow: Flow[T]) -> T:
         """Carry a flow to its end."""
+        if self._closed:
+            raise RuntimeError("the client was closed")
+        return await self._carry(flow)
+
+    async def _carry(self, flow: Flow[T]) -> T:
         http = self._enter()
         try:
             effect = flow.send(None)
@@ -181,7 +191,7 @@ class AsyncDriver:
         while True:
             self._woken.clear()
             try:
-                pause = await self.run(self._core.background())
+                pause = await self._carry(self._core.background())
             except Exception:  # noqa: BLE001 - the next round may fare better
                 log.exception("a round in the background failed")
                 pause = ROUND_AFTER_FAULT
