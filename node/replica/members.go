@@ -125,17 +125,20 @@ func startedAfter(a, b crdt.Run) bool {
 	return a.Started > b.Started || a.Started == b.Started && a.Origin > b.Origin
 }
 
-// supersede seals the older runs of a node that has started a newer one.
-func (r *Replica) supersede(newer crdt.Run) {
+// supersede seals the older of any two runs of a node, whichever of them was
+// learnt last. Only the own run is never sealed here; see Replaced.
+func (r *Replica) supersede(learnt crdt.Run) {
 	for _, o := range sortedKeys(r.runs) {
-		old := r.runs[o]
-		if old.Node != newer.Node || old.Origin == newer.Origin || old.Sealed() || old.Origin == r.run {
+		older, newer := r.runs[o], learnt
+		if older.Node != learnt.Node || o == learnt.Origin {
 			continue
 		}
-		if startedAfter(newer, old) {
-			r.seal(o, newer.Started.WallMS())
-		} else if !newer.Sealed() && newer.Origin != r.run {
-			r.seal(newer.Origin, old.Started.WallMS())
+		if startedAfter(older, newer) {
+			older, newer = newer, older
+		}
+		if !older.Sealed() && older.Origin != r.run {
+			r.seal(older.Origin, newer.Started.WallMS())
+			learnt = r.runs[learnt.Origin]
 		}
 	}
 }
