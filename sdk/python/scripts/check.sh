@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Everything that is checked of the package: scripts/check.sh [pytest arguments]. Needs .venv (scripts/venv.sh) and bin/clawd.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PATH=$PWD/.venv/bin:$PATH
+
+ruff check --quiet .
+ruff format --check --quiet .
+python scripts/unasync.py --check
+python scripts/reference.py --check
+mypy
+pyright --warnings
+pytest "$@"
