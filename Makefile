@@ -32,6 +32,7 @@ FUZZTIME  ?= 3s
 BENCH     ?= .
 BENCHARGS ?=
 DEMOARGS  ?=
+SDKARGS   ?=
 CHAOSARGS ?=
 
 ##@ Use
@@ -54,7 +55,7 @@ demo: build ## Three nodes, recorded traffic, a cut and a heal; prints a table a
 
 ##@ Check
 
-.PHONY: test unit race-short race fuzz-short doc e2e e2e-full lint fmt check cover
+.PHONY: test unit race-short race fuzz-short doc e2e e2e-full sdk-test lint fmt check cover
 test: ## What CI runs: check, unit tests, race, fuzz-short, documentation, process tests
 	@scripts/steps.sh check unit race-short fuzz-short doc e2e
 
@@ -83,6 +84,11 @@ e2e-full: e2e-tools ## Process tests at full length
 .PHONY: e2e-tools
 e2e-tools:
 	@scripts/need.sh ip=iproute2 nft=nftables setpriv=util-linux
+
+sdk-test: build ## The Python SDK: lint, types, and its tests against bin/clawd and a real Prometheus; SDKARGS="-k outage"
+	@scripts/need.sh prometheus=prometheus promtool=prometheus
+	@sdk/python/scripts/venv.sh
+	@sdk/python/scripts/check.sh $(SDKARGS)
 
 lint: ## golangci-lint with the rules of .golangci.yml
 	@lint=$(GOLANGCI); "$$lint" run ./...
