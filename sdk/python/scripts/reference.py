@@ -42,10 +42,10 @@ def main() -> int:
 def _module(package: griffe.Module, name: str) -> str:
     module = package[name] if name else package
     lines = [f"\n## {module.path}\n\n{_text(module)}"]
-    for exported in sorted(module.exports or []):
-        if str(exported).startswith(("Async", "__")):
+    for exported in sorted(str(one) for one in module.exports or []):
+        if exported.startswith(("Async", "__")):
             continue
-        lines.append(_object(str(exported), module[str(exported)], 3))
+        lines.append(_object(exported, module[exported], 3))
     if not name:
         resources = package["_sync.resources"]
         lines += [_object(one, resources[one], 3) for one in RESOURCES]

@@ -103,6 +103,26 @@ async def test_resources(aclient: AsyncOpenClawClient, key: str) -> None:
     await aclient.kv.delete("async/a")
 
 
+async def test_a_loop_that_ends_ends_what_goes_on_behind_it(key: str) -> None:
+    """Also when the cancellation comes together with news: asyncio.wait_for would lose it before Python 3.12."""
+    async with AsyncOpenClawClient(base_url="http://127.0.0.1:9") as client:
+        await AsyncTokenBucket(client=client, capacity=10).consume(key)
+        driver = client._driver
+        await asyncio.sleep(0)
+        task = driver._task
+        assert task is not None
+
+        async def pausing() -> bool:
+            return bool(driver._woken._waiters)
+
+        await eventually_async(pausing)
+        driver._woken.set()
+        task.cancel()
+        done, _ = await asyncio.wait({task}, timeout=30)
+        assert done
+        assert task.cancelled()
+
+
 def test_one_client_may_see_several_loops(clawd: ClawdProcess, key: str) -> None:
     client = AsyncOpenClawClient(base_url=clawd.url)
     bucket = AsyncTokenBucket(client=client, capacity=100)

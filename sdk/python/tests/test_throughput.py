@@ -14,9 +14,11 @@ LEAST = 0.8
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_throughput(clawd: ClawdProcess, kind: str) -> None:
-    for attempt in range(3):  # a busy machine may spoil a run, not three
+    ratios: list[float] = []
+    while len(ratios) < 3:  # a busy machine may spoil a run, not three
         result = blocking(clawd.url, 100, 7) if kind == "sync" else asyncio.run(awaiting(clawd.url, 100, 7))
-        print(f"attempt {attempt}: {result}")
+        print(result)
         if result.ratio >= LEAST:
             return
-    pytest.fail(f"{result}: less than {LEAST}")
+        ratios.append(result.ratio)
+    pytest.fail(f"less than {LEAST} of the bare loop: {ratios}")
