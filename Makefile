@@ -34,6 +34,8 @@ BENCHARGS ?=
 DEMOARGS  ?=
 SDKARGS   ?=
 CHAOSARGS ?=
+DURATION  ?= 60s
+SEED      ?=
 
 ##@ Use
 
@@ -110,7 +112,10 @@ cover: ## Coverage of all tests but the process tests; coverage/index.html
 
 ##@ Measure
 
-.PHONY: bench bench-go chaos
+.PHONY: bench bench-go chaos sim
+sim: ## The cluster simulator on fresh seeds for DURATION (60s); SEED=n tells the story of one
+	@$(GO) run ./internal/sim/run $(if $(SEED),-seed $(SEED),-duration $(DURATION))
+
 chaos: e2e-tools ## Every fault at full length, 20 minutes; CHAOSARGS="-write docs/reliability.md" updates its table, -only NAME picks
 	@$(GO) run ./internal/chaos/run $(CHAOSARGS)
 
