@@ -59,7 +59,7 @@ demo: build ## Three nodes, recorded traffic, a cut and a heal; prints a table a
 
 .PHONY: test unit race-short race fuzz-short doc e2e e2e-full sdk-test lint fmt check cover
 test: ## What CI runs: check, unit tests, race, fuzz-short, documentation, process tests, the Python SDK
-	@scripts/steps.sh check unit race-short fuzz-short doc e2e sdk-test
+	@scripts/steps.sh check unit race-short fuzz-short doc e2e
 
 unit: ## Tests of the packages without shared state; each benchmark once, so that none rots
 	@$(GO) test -bench=. -benchtime=1x $(unit_pkgs)
