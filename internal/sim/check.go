@@ -8,7 +8,7 @@ import (
 // checkStore holds what is on a disk against the ledger: the totals are the
 // sum of what the node was told of, once each, and the rows are the newest.
 func (w *world) checkStore(p *process) {
-	if w.broken != nil || p.m.faulty {
+	if w.broken != nil || p.m.faulty || !p.alive() {
 		return
 	}
 	d := p.m.disk
@@ -20,11 +20,12 @@ func (w *world) checkStore(p *process) {
 			return
 		}
 		want := w.ledger.sum(&d.know, k)
+		least := w.ledger.sure(&d.know, k)
 		if w.void(&d.regs, k) {
-			want = amount{} // of a deleted agent or counter nothing is left
+			want, least = amount{}, amount{} // of a deleted agent or counter nothing is left
 		}
 		// A lossy node may have too little, never too much.
-		if got := (amount{cell.Total.Consumed.Lo, cell.Total.Refunded.Lo}); got != want && !(d.know.lossy && got.within(want)) {
+		if got := (amount{cell.Total.Consumed.Lo, cell.Total.Refunded.Lo}); !got.within(want) || !least.within(got) && !d.know.lossy {
 			w.fail("I4", "%s counts %s for %s, but was told of %s", p.m.name, tokens(got), w.keyName(k), tokens(want))
 			return
 		}
@@ -69,6 +70,9 @@ func (w *world) checkSlot(p *process, d *disk, k int, s storage.Slot) {
 		return
 	}
 	run := w.ledger.runs[i]
+	if run.disowned {
+		return
+	}
 	if place, at := run.find(k, s.Row), d.know.get(i, k); place != at || place == 0 {
 		w.fail("I1", "%s holds the row %v of %s for %s, number %d, but was told of number %d",
 			p.m.name, s.Row, run.name, w.keyName(k), place, at)

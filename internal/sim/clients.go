@@ -187,7 +187,7 @@ func (w *world) opRefund(m *machine, _ *Op, c *chance) {
 	}
 	known := w.ledger.sum(&p.know, k).plus(p.pending[k])
 	want := min(uint64(r.Tokens), known.consumed-min(known.consumed, known.refunded))
-	if uint64(given) != want && !p.know.lossy {
+	if uint64(given) != want && !p.know.lossy && !w.schism {
 		w.fail("I11", "%s refunds %d of %s, but knows %s", p.m.name, given, q.agent, tokens(known))
 	}
 	w.tell("%s: refund %d of %s: %d", w.ledger.runs[p.run].name, q.n, q.agent, given/ratelimit.Token)
@@ -224,6 +224,7 @@ func (w *world) opLook(m *machine, _ *Op, c *chance) {
 			return
 		}
 	}
+	w.checkExact(p, q, v.Buckets[0].Level)
 	var want amount
 	epoch := w.epochOf(&p.regs, q.agent)
 	for k, key := range w.ledger.keys {
@@ -232,7 +233,7 @@ func (w *world) opLook(m *machine, _ *Op, c *chance) {
 		}
 	}
 	got := amount{v.Total.Consumed.Lo, v.Total.Refunded.Lo}
-	if got != want && !(p.know.lossy && got.within(want)) {
+	if got != want && !(p.know.lossy && got.within(want)) && !w.schism {
 		w.fail("I4", "%s explains %s with %s, but was told of %s", p.m.name, q.agent, tokens(got), tokens(want))
 	}
 }

@@ -44,6 +44,7 @@ const (
 	covRecovered
 	covRestore
 	covDiskLost
+	covDead
 	covDiskFull
 	covDiskFailed
 	covOpenFailed
@@ -53,6 +54,7 @@ const (
 	covBootstrap
 	covLeave
 	covForgotten
+	covMistaken
 	covOutcast
 	covPause
 	covClockJump
@@ -71,9 +73,9 @@ var covNames = [covCount]string{
 	covDamaged: "message damaged", covSplit: "partition", covOneWay: "link cut one way", covAudit: "digests compared",
 	covBirth: "birth rolled over", covCollected: "row collected", covRetired: "run retired", covCrash: "crash",
 	covCrashInFlush: "crash within a flush", covFlushLostAfterPush: "flush lost after its push", covFlushRefused: "flush refused",
-	covRecovered: "reserve mark charged", covRestore: "backup restored", covDiskLost: "disk lost", covDiskFull: "disk full",
+	covRecovered: "reserve mark charged", covRestore: "backup restored", covDiskLost: "disk lost", covDead: "machine dead for good", covDiskFull: "disk full",
 	covDiskFailed: "disk failed", covOpenFailed: "start failed", covClone: "disk cloned", covReplaced: "process replaced by a copy", covJoin: "node joined",
-	covBootstrap: "bootstrap", covLeave: "node left", covForgotten: "node forgotten", covOutcast: "forgotten node cast out",
+	covBootstrap: "bootstrap", covLeave: "node left", covForgotten: "node forgotten", covMistaken: "living node forgotten", covOutcast: "forgotten node cast out",
 	covPause: "process paused", covClockJump: "clock jumped", covOvershoot: "overshoot", covOvershootChecked: "overshoot within its bound",
 	covReleased: "share of a failed peer released", covEvicted: "cell put out of memory",
 }

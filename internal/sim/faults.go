@@ -132,6 +132,12 @@ func (w *world) opLoseDisk(m *machine, _ *Op, c *chance) {
 	w.coverage.hit(covDiskLost)
 	w.tell("%s loses its disk", m.name)
 	w.loseDisk(m)
+	if w.present() > 2 && c.permille(300) {
+		w.coverage.hit(covDead)
+		w.tell("%s is not replaced", m.name)
+		m.gone = true
+		return
+	}
 	w.startLater(m, c)
 }
 

@@ -91,6 +91,9 @@ func (w *world) checkAdmission(p *process, q *request, k int) {
 	if l.Floor < forgivesNothing {
 		return // debt may be forgiven: the bound is wider
 	}
+	if w.alone() && level < 0 {
+		w.fail("I8", "%s, alone, admits %d of %s, of which %d µtok were missing", p.m.name, q.n, q.agent, -level)
+	}
 	known := w.ledger.sum(&p.know, k).plus(p.pending[k])
 	unseen := int64(b.taken - min(b.taken, known.consumed))
 	bound := unseen + w.mistaken(p, &l) + w.rounding(p, &l)
@@ -163,6 +166,23 @@ func (w *world) checkDenial(p *process, q *request, k int, out *replica.Outcome)
 	}
 	if out.Decision.RetryAfter <= 0 {
 		w.fail("I8", "%s denies %d of %s and says to try again at once", p.m.name, q.n, q.agent)
+	}
+}
+
+// checkExact looks that the bucket of a node alone is the ideal one, to the µtok.
+func (w *world) checkExact(p *process, q *request, level int64) {
+	k := w.bucketKey(p, q)
+	if k < 0 || w.muddled || !w.alone() {
+		return
+	}
+	b := &w.ledger.keys[k].ideal
+	if b.unclear {
+		return
+	}
+	l := w.limitOf(q)
+	b.refilled(w, &l)
+	if want := b.micro(&l); level != want {
+		w.fail("I8", "%s, alone, has %s at %d, and it should be at %d", p.m.name, q.agent, level, want)
 	}
 }
 

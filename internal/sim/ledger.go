@@ -45,7 +45,10 @@ type ledgerRun struct {
 	node    crdt.NodeID
 	name    string // machine and start
 	lastSeq uint64
-	rows    [maxKeys][]version
+	// disowned: its node was forgotten while it lived. What it wrote may count at
+	// some nodes and not at others: an operator has said that it is lost.
+	disowned bool
+	rows     [maxKeys][]version
 }
 
 // version is one row as it was written: everything of its run and key up to
@@ -134,6 +137,23 @@ func (k *knowledge) learn(run, key, place int) (news bool) {
 
 func (k *knowledge) clone() knowledge {
 	return knowledge{at: slices.Clone(k.at), lossy: k.lossy}
+}
+
+// disown marks the runs of a node that an operator forgot by mistake.
+func (l *ledger) disown(n crdt.NodeID) {
+	for _, r := range l.runs {
+		r.disowned = r.disowned || r.node == n
+	}
+}
+
+// sure is sum without the runs that were disowned.
+func (l *ledger) sure(k *knowledge, key int) (a amount) {
+	for i := range len(k.at) / maxKeys {
+		if at := k.at[i*maxKeys+key]; at > 0 && !l.runs[i].disowned {
+			a = a.plus(l.runs[i].rows[key][at-1].sum)
+		}
+	}
+	return a
 }
 
 // sum is what a node with this knowledge must have counted under a key.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/openclaw/clawd/crdt"
 	"github.com/openclaw/clawd/node/replica"
+	"github.com/openclaw/clawd/ratelimit"
 	"github.com/openclaw/clawd/storage"
 )
 
@@ -46,13 +47,14 @@ type regFloor struct{ key, place int }
 type disk struct {
 	engine *storage.Memory
 	node   crdt.NodeID
+	used   bool // a process ran on it
 	empty  bool // has to take over the state of a peer first
 	know   knowledge
 	regs   regKnowledge
 }
 
 func (d *disk) clone() *disk {
-	return &disk{engine: d.engine.Clone(), node: d.node, empty: d.empty, know: d.know.clone(), regs: d.regs.clone()}
+	return &disk{engine: d.engine.Clone(), node: d.node, used: true, empty: d.empty, know: d.know.clone(), regs: d.regs.clone()}
 }
 
 // process is one start of a replica.
@@ -72,6 +74,8 @@ type process struct {
 	flush    *flush
 	soon     bool // a flush is about to begin
 	waiters  []waiter
+	peers    map[crdt.NodeID]*peerWatch
+	majority int64                 // when it last saw one
 	listed   map[int]bool          // machines it has been told of by gossip
 	heard    map[crdt.NodeID]int64 // when a node last told that it has told all
 	silence  int64                 // the longest that a node was not heard
@@ -145,12 +149,14 @@ func (w *world) start(m *machine) {
 		return
 	}
 	m.starts++
+	m.disk.used = true
 	origin := crdt.Origin(w.id('r', uint64(m.id), m.starts))
 	p := &process{
 		m: m, node: m.disk.node, booted: w.now, know: m.disk.know.clone(), regs: m.disk.regs.clone(),
-		heard: make(map[crdt.NodeID]int64), listed: make(map[int]bool),
+		heard: make(map[crdt.NodeID]int64), listed: make(map[int]bool), peers: make(map[crdt.NodeID]*peerWatch), majority: -1,
 	}
 	p.run = w.ledger.addRun(origin, p.node, fmt.Sprintf("%s%d", m.name, m.starts))
+	w.ledger.runs[p.run].disowned = w.schism && w.forgotten(p.node)
 	if m.owed != nil {
 		m.owed.since = append(m.owed.since, p.run)
 	}
@@ -250,6 +256,11 @@ func (w *world) checkPromises(p *process) {
 		if w.void(&d.regs, k) {
 			continue
 		}
+		if most := w.mostCharged(owed.accepted[k].consumed - have.consumed); charge.consumed > most {
+			w.fail("I10", "%s is charged %d of %s; %d were not written by the last run, so %d at most",
+				p.m.name, charge.consumed, w.keyName(k), owed.accepted[k].consumed-have.consumed, most)
+			return
+		}
 		if have.consumed+charge.consumed < owed.floor[k] {
 			w.fail("I10", "%s had answered for %d of %s, of which %d and a charge of %d are left",
 				w.ledger.runs[owed.run].name, owed.floor[k], w.keyName(k), have.consumed, charge.consumed)
@@ -264,6 +275,16 @@ func (w *world) checkPromises(p *process) {
 		w.fail("I10", "%s had answered for a write of %q that is gone", w.ledger.runs[owed.run].name, w.ledger.regs.keys[f.key])
 		return
 	}
+}
+
+// mostCharged bounds what a start may charge when so much of the last run was
+// not written: one request, or one batch, more, and one step.
+func (w *world) mostCharged(unwritten uint64) uint64 {
+	if len(w.plan.Policies) > 0 || w.plan.Default.Durability != ratelimit.Reserve {
+		return 1 << 62
+	}
+	l := w.plan.Default.Limit()
+	return unwritten + 27*ratelimit.Token + uint64(max(l.Capacity/100, l.PerSecond()))
 }
 
 // startLater starts a machine after a while.

@@ -19,7 +19,7 @@ func (w *world) gossip(m *machine) {
 	var list []replica.PeerStatus
 	reached := w.reached(m)
 	for i, o := range w.machines {
-		if o == m || o.disk == nil || o.starts == 0 || o.disk.node == m.disk.node || !reached[i] && !p.listed[i] {
+		if o == m || o.disk == nil || !o.disk.used || o.disk.node == m.disk.node || !reached[i] && !p.listed[i] {
 			continue
 		}
 		p.listed[i] = true
@@ -30,9 +30,13 @@ func (w *world) gossip(m *machine) {
 		case o.proc != nil && !o.paused(w.now) && !w.cut[o.id][m.id] && !w.cut[m.id][o.id]:
 			s.State, s.Run = replica.PeerAlive, w.ledger.runs[o.proc.run].origin
 		}
+		if have := p.peers[o.disk.node]; s.State == replica.PeerFailed && have != nil && have.state == replica.PeerLeft {
+			s.State = replica.PeerLeft // who has left does not fail
+		}
 		list = append(list, s)
 	}
 	p.rep.SetPeers(w.instant(p), list)
+	p.watch(w.now, list)
 }
 
 // keepGossiping repeats gossip: news of members reach everybody in reach well
@@ -93,9 +97,20 @@ func (w *world) present() (n int) {
 	return n
 }
 
-// opForget lets the operator declare a lost disk lost.
-func (w *world) opForget(m *machine, _ *Op, c *chance) {
-	if len(w.lost) > 0 {
+// opForget lets the operator declare a lost disk lost. Now and then it was only
+// a machine that was out of reach.
+func (w *world) opForget(m *machine, op *Op, c *chance) {
+	o := w.machines[op.P]
+	mistake := o != m && o.disk != nil && !o.gone && w.twin(o) == nil && (o.proc == nil || w.cut[o.id][m.id])
+	switch {
+	case mistake && w.present() > 2 && c.permille(300):
+		if w.forget(m.proc, o.disk.node) {
+			w.coverage.hit(covMistaken)
+			w.torn, w.schism = true, true
+			w.lost = append(w.lost, o.disk.node)
+			w.ledger.disown(o.disk.node)
+		}
+	case len(w.lost) > 0:
 		w.forget(m.proc, w.lost[c.below(len(w.lost))])
 	}
 }
@@ -119,6 +134,13 @@ func (w *world) outcast(p *process) {
 	c := chance(w.id('o', uint64(p.m.id), p.m.starts))
 	w.loseDisk(p.m)
 	w.startLater(p.m, &c)
+}
+
+// knowsGone tells whether a process has been told that a member left for good or
+// was forgotten.
+func (w *world) knowsGone(p *process, n crdt.NodeID) bool {
+	k, known := w.ledger.regs.keyOf[memberKey(n).Encode()]
+	return known && p.regs.get(k) > 0
 }
 
 // forgotten tells whether an operator ever declared a node lost.

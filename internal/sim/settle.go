@@ -20,6 +20,9 @@ func (w *world) settle() {
 	}
 	w.exchange()
 	w.restartReplaced()
+	for _, m := range w.machines {
+		w.bringUp(m) // those that were told in the exchange that they were forgotten
+	}
 	w.converge()
 	w.checkEqual()
 	if w.plan.Age {
@@ -186,7 +189,7 @@ func (w *world) checkKnows(m *machine, best *knowledge, regs regKnowledge) {
 	}
 	for i, at := range best.at {
 		run, k := i/maxKeys, i%maxKeys
-		if have := m.disk.know.get(run, k); have < int(at) && !w.void(&regs, k) {
+		if have := m.disk.know.get(run, k); have < int(at) && !w.void(&regs, k) && !w.ledger.runs[run].disowned {
 			r := w.ledger.runs[run]
 			w.fail("I3", "%s was never told of seq %d of %s for %s (it knows number %d of %d)",
 				m.name, r.rows[k][at-1].row.Seq, r.name, w.keyName(k), have, at)
@@ -211,12 +214,17 @@ func (w *world) checkVectors() {
 	}
 	for i, m := range members {
 		for o, seq := range all[0] {
-			if have, ok := all[i][o]; ok && have != seq && !m.disk.know.lossy && !members[0].disk.know.lossy {
+			if have, ok := all[i][o]; ok && have != seq && !w.disowned(o) && !m.disk.know.lossy && !members[0].disk.know.lossy {
 				w.fail("I3", "%s has %s up to %d, and %s up to %d", members[0].name, w.runName(o), seq, m.name, have)
 				return
 			}
 		}
 	}
+}
+
+func (w *world) disowned(o crdt.Origin) bool {
+	i, known := w.ledger.runOf[o]
+	return known && w.ledger.runs[i].disowned
 }
 
 // checkDigests looks whether audits have nothing to repair.

@@ -23,6 +23,7 @@ type world struct {
 	news     bool  // somebody learnt something
 	jumped   int64 // ms, of all clocks together
 	muddled  bool  // limits or clocks were changed: no account of overshoot
+	schism   bool  // a living node was forgotten
 	torn     bool  // something durable was lost
 	calm     bool  // messages arrive at once
 }
