@@ -38,7 +38,7 @@ def key() -> str:
 
 @pytest.fixture
 def client(clawd: ClawdProcess) -> Iterator[OpenClawClient]:
-    with OpenClawClient(base_url=clawd.url) as client:
+    with OpenClawClient(base_url=clawd.url, timeout=30) as client:
         yield client
 
 

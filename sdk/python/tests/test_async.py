@@ -16,7 +16,7 @@ from waiting import eventually_async
 
 @pytest.fixture
 async def aclient(clawd: ClawdProcess) -> AsyncIterator[AsyncOpenClawClient]:
-    async with AsyncOpenClawClient(base_url=clawd.url) as client:
+    async with AsyncOpenClawClient(base_url=clawd.url, timeout=30) as client:
         yield client
 
 

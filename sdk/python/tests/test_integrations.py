@@ -43,7 +43,7 @@ MESSAGES: Any = [{"role": "user", "content": "Hi"}]
 
 @pytest.fixture
 async def aclient(clawd: ClawdProcess) -> AsyncIterator[AsyncOpenClawClient]:
-    async with AsyncOpenClawClient(base_url=clawd.url) as client:
+    async with AsyncOpenClawClient(base_url=clawd.url, timeout=30) as client:
         yield client
 
 
@@ -133,7 +133,7 @@ def test_anthropic(large: TokenBucket, upstream: FakeUpstream, key: str) -> None
 
 async def test_awaiting_anthropic(abucket: AsyncTokenBucket, upstream: FakeUpstream, key: str) -> None:
     async with anthropic.AsyncAnthropic(api_key="sk", base_url=upstream.root, max_retries=0) as plain:
-        await wrap_anthropic(plain, abucket, agent=key).messages.create(model="c", max_tokens=9, messages=MESSAGES)
+        await wrap_anthropic(plain, abucket, agent=key).messages.create(model="c", max_tokens=50, messages=MESSAGES)
     agent = await abucket.client.agents.get(key)
     assert agent.consumed - agent.refunded == 14
 

@@ -20,7 +20,7 @@ from openclaw_rating.testing import ClawdProcess, FakeUpstream, Reply
 
 @pytest.fixture
 def ai(clawd: ClawdProcess, upstream: FakeUpstream) -> Iterator[OpenClawClient]:
-    with OpenClawClient(base_url=clawd.url, ai_base_url=upstream.url) as client:
+    with OpenClawClient(base_url=clawd.url, timeout=30, ai_base_url=upstream.url) as client:
         yield client
 
 
