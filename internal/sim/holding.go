@@ -39,8 +39,11 @@ func (p *process) watch(now int64, list []replica.PeerStatus) {
 func (w *world) checkReleases(p *process) {
 	total, seen, least, leastSeen := 1, 1, p.node, true
 	for n, peer := range p.peers {
-		if !peer.wasAlive || peer.state == replica.PeerLeft || w.knowsGone(p, n) {
+		if peer.state == replica.PeerLeft || w.knowsGone(p, n) {
 			continue
+		}
+		if !peer.wasAlive {
+			return // never seen: whether it counts depends on what the disk says of it
 		}
 		total++
 		alive := peer.state == replica.PeerAlive
@@ -58,7 +61,7 @@ func (w *world) checkReleases(p *process) {
 	members := p.rep.Members(w.instant(p))
 	for _, m := range members {
 		if m.State == replica.PeerUnknown && m.Gone == "" {
-			return // known from disk only: whether it counts depends on what it last wrote
+			return // known from disk only, likewise
 		}
 	}
 	for _, m := range members {
