@@ -1,10 +1,6 @@
 package ratelimit
 
-import (
-	"cmp"
-	"slices"
-	"strings"
-)
+import "github.com/openclaw/clawd/internal/glob"
 
 // Where the policy of an agent comes from.
 const (
@@ -20,80 +16,35 @@ type Compiled struct {
 	Limit  Limit
 }
 
-// Table is an immutable set of policies that answers which one is an agent's.
-// Exactly one is, and the same on every node that has the same policies: the
-// one for just this name, else the glob with the longest literal prefix, then
-// the fewest wildcards, then the smallest name.
+// Table is an immutable set of policies that answers which one is an agent's:
+// exactly one, by the precedence of [glob.Table], and the same on every node
+// that has the same policies.
 type Table struct {
-	exact map[string]*Compiled
-	// globs by literal prefix, each list in order of precedence, and the
-	// lengths of the prefixes there are, longest first.
-	globs    map[string][]*Compiled
-	prefixes []int
+	matching *glob.Table[*Compiled]
 	def      *Compiled
 }
 
 // NewTable compiles valid policies; def is for agents that none of them matches.
 func NewTable(policies []Policy, def Policy) *Table {
-	t := &Table{
-		exact: make(map[string]*Compiled),
-		globs: make(map[string][]*Compiled),
-		def:   &Compiled{Policy: def, Limit: def.Limit()},
-	}
+	entries := make([]glob.Entry[*Compiled], 0, len(policies))
 	for _, p := range policies {
-		t.insert(&Compiled{Policy: p, Limit: p.Limit()})
-	}
-	for prefix, list := range t.globs {
-		slices.SortFunc(list, comparePrecedence)
-		if !slices.Contains(t.prefixes, len(prefix)) {
-			t.prefixes = append(t.prefixes, len(prefix))
+		e := glob.Entry[*Compiled]{Pattern: p.Match, Name: p.Name, Value: &Compiled{Policy: p, Limit: p.Limit()}}
+		if p.Match == "" {
+			e.Pattern, e.Literal = p.Name, true
 		}
+		entries = append(entries, e)
 	}
-	slices.SortFunc(t.prefixes, func(a, b int) int { return b - a })
-	return t
+	return &Table{matching: glob.NewTable(entries), def: &Compiled{Policy: def, Limit: def.Limit()}}
 }
 
-func (t *Table) insert(c *Compiled) {
-	name, glob := c.Policy.Name, c.Policy.Match
-	if glob != "" {
-		name = glob
-	}
-	if first := strings.IndexAny(glob, wildcards); first >= 0 {
-		t.globs[glob[:first]] = append(t.globs[glob[:first]], c)
-		return
-	}
-	if old := t.exact[name]; old == nil || c.Policy.Name < old.Policy.Name {
-		t.exact[name] = c
-	}
-}
-
-// comparePrecedence orders globs of one literal prefix.
-func comparePrecedence(a, b *Compiled) int {
-	return cmp.Or(
-		cmp.Compare(countWildcards(a.Policy.Match), countWildcards(b.Policy.Match)),
-		strings.Compare(a.Policy.Name, b.Policy.Name),
-	)
-}
-
-func countWildcards(glob string) int {
-	return strings.Count(glob, "*") + strings.Count(glob, "?")
-}
-
-// Lookup returns the policy of an agent, and by which kind of match. It tries a
-// list of globs only when the agent's name begins with their literal prefix.
+// Lookup returns the policy of an agent, and by which kind of match.
 func (t *Table) Lookup(agent string) (c *Compiled, source string) {
-	if c := t.exact[agent]; c != nil {
+	c, exact, found := t.matching.Lookup(agent)
+	switch {
+	case exact:
 		return c, SourceExact
-	}
-	for _, n := range t.prefixes {
-		if n > len(agent) {
-			continue
-		}
-		for _, c := range t.globs[agent[:n]] {
-			if Match(c.Policy.Match, agent) {
-				return c, SourceMatch
-			}
-		}
+	case found:
+		return c, SourceMatch
 	}
 	return t.def, SourceDefault
 }

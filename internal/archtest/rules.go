@@ -28,9 +28,9 @@ type room struct {
 // rooms is the house. Packages under free are not rooms and may import anything.
 var rooms = []room{
 	{pkg: "crdt", core: true, std: true},
-	{pkg: "ratelimit", core: true, std: true},
+	{pkg: "ratelimit", may: []string{"internal/glob"}, core: true, std: true},
 	{pkg: "mlrefill", core: true, std: true},
-	{pkg: "rating", core: true, std: true},
+	{pkg: "rating", may: []string{"internal/glob"}, core: true, std: true},
 	{pkg: "storage", may: []string{"crdt"}},
 	{pkg: "node/antientropy", may: []string{"crdt"}, core: true, std: true},
 	{pkg: "node/replica", may: []string{"crdt", "ratelimit", "storage", "node/antientropy"}, core: true},

@@ -1,11 +1,15 @@
-package ratelimit
+package glob
 
 import "strings"
 
-// wildcards are the bytes of a glob that do not stand for themselves.
+// wildcards are the bytes of a pattern that do not stand for themselves.
 const wildcards = "*?"
 
-// Match reports whether the glob matches all of name: '*' stands for any run of
+// IsPattern reports whether s has a wildcard, so that it may match other names
+// than itself.
+func IsPattern(s string) bool { return strings.ContainsAny(s, wildcards) }
+
+// Match reports whether the pattern matches all of name: '*' stands for any run of
 // bytes, also an empty one and also '/' and ':', '?' for one byte. It takes at
 // most len(pattern)·len(name) steps: when a tail does not fit, only the last
 // '*' has to swallow one byte more, since the earliest fit of all before it is
