@@ -2,6 +2,7 @@ package glob
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -69,20 +70,31 @@ func countWildcards(pattern string) int {
 }
 
 // Lookup returns the value for a name; exact tells that it is for just this
-// name. It tries patterns only where the name begins with their literal prefix.
+// name.
 func (t *Table[T]) Lookup(name string) (value T, exact, found bool) {
-	if e, ok := t.exact[name]; ok {
-		return e.Value, true, true
+	for value, exact := range t.All(name) {
+		return value, exact, true
 	}
-	for _, n := range t.prefixes {
-		if n > len(name) {
-			continue
+	return value, false, false
+}
+
+// All yields the values whose patterns match a name, in order of precedence,
+// with whether they are for just this name. It tries patterns only where the
+// name begins with their literal prefix.
+func (t *Table[T]) All(name string) iter.Seq2[T, bool] {
+	return func(yield func(value T, exact bool) bool) {
+		if e, ok := t.exact[name]; ok && !yield(e.Value, true) {
+			return
 		}
-		for _, e := range t.globs[name[:n]] {
-			if Match(e.Pattern, name) {
-				return e.Value, false, true
+		for _, n := range t.prefixes {
+			if n > len(name) {
+				continue
+			}
+			for _, e := range t.globs[name[:n]] {
+				if Match(e.Pattern, name) && !yield(e.Value, false) {
+					return
+				}
 			}
 		}
 	}
-	return value, false, false
 }
