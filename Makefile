@@ -57,9 +57,9 @@ demo: build ## Three nodes, recorded traffic, a cut and a heal; prints a table a
 
 ##@ Check
 
-.PHONY: test unit race-short race fuzz-short doc e2e e2e-full sdk-test lint fmt check cover
+.PHONY: test unit race-short race fuzz-short doc e2e e2e-full sdk-test sdk-pythons lint fmt check cover
 test: ## What CI runs: check, unit tests, race, fuzz-short, documentation, process tests, the Python SDK
-	@scripts/steps.sh check unit race-short fuzz-short doc e2e
+	@scripts/steps.sh check unit race-short fuzz-short doc e2e sdk-test
 
 unit: ## Tests of the packages without shared state; each benchmark once, so that none rots
 	@$(GO) test -bench=. -benchtime=1x $(unit_pkgs)
@@ -88,9 +88,13 @@ e2e-tools:
 	@scripts/need.sh ip=iproute2 nft=nftables setpriv=util-linux
 
 sdk-test: build ## The Python SDK: lint, types, and its tests against bin/clawd and a real Prometheus; SDKARGS="-k outage"
-	@scripts/need.sh prometheus=prometheus promtool=prometheus
+	@scripts/need.sh prometheus=prometheus promtool=prometheus openssl=openssl
 	@sdk/python/scripts/venv.sh
 	@sdk/python/scripts/check.sh $(SDKARGS)
+
+sdk-pythons: build ## The tests of the Python SDK under every supported Python that this machine has
+	@scripts/need.sh prometheus=prometheus promtool=prometheus openssl=openssl
+	@sdk/python/scripts/pythons.sh $(SDKARGS)
 
 lint: ## golangci-lint with the rules of .golangci.yml
 	@lint=$(GOLANGCI); "$$lint" run ./...
@@ -102,7 +106,7 @@ check: lint ## Lint, and fail on an untidy or altered module or a faulty shell s
 	@$(GO) mod tidy -diff
 	@$(GO) mod verify
 	@scripts/need.sh shellcheck=shellcheck
-	@shellcheck scripts/*.sh .ci/run
+	@shellcheck scripts/*.sh sdk/python/scripts/*.sh .ci/run
 
 cover: ## Coverage of all tests but the process tests; coverage/index.html
 	@mkdir -p coverage
