@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"maps"
 	"time"
 
 	"github.com/openclaw/clawd/node/antientropy"
@@ -50,7 +49,7 @@ func (n *Node) audit(ctx context.Context, m member) error {
 	if err != nil {
 		return err
 	}
-	if !maps.Equal(ours.Vector, theirs.Vector) || len(ours.Buckets) != len(theirs.Buckets) {
+	if !ours.Comparable(theirs) {
 		return nil // not quiet enough to be compared
 	}
 	repaired := 0

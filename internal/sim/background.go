@@ -1,8 +1,9 @@
 package sim
 
 import (
-	"maps"
+	"slices"
 
+	"github.com/openclaw/clawd/crdt"
 	"github.com/openclaw/clawd/node/antientropy"
 	"github.com/openclaw/clawd/node/replica"
 )
@@ -42,7 +43,7 @@ func (w *world) audit(p, o *process) {
 	w.must(err)
 	theirs, err := o.rep.Digest(w.instant(o))
 	w.must(err)
-	if w.broken != nil || !maps.Equal(ours.Vector, theirs.Vector) {
+	if w.broken != nil || !ours.Comparable(theirs) {
 		return
 	}
 	w.coverage.hit(covAudit)
@@ -55,12 +56,57 @@ func (w *world) audit(p, o *process) {
 			if err != nil {
 				return err
 			}
-			n, err := p.rep.MergeAudit(w.instant(p), page)
-			if n > 0 && !p.know.lossy && !o.know.lossy && !w.schism {
-				w.fail("I3", "an audit of %s with %s finds %s", p.m.name, o.m.name, w.entryNames([]*antientropy.Page{page}))
-			}
-			return err
+			return w.repair(p, o, page)
 		})
 		w.must(err)
 	}
+}
+
+// repair takes the entries of an audit, one by one, to see which of them are news.
+func (w *world) repair(p, o *process, page *antientropy.Page) error {
+	one := *page
+	for i := range page.Entries {
+		one.Entries = page.Entries[i : i+1]
+		n, err := p.rep.MergeAudit(w.instant(p), &one)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			continue
+		}
+		if !p.know.lossy && !o.know.lossy && !w.schism && !w.superseded(&page.Entries[i]) {
+			w.fail("I3", "an audit of %s with %s finds %s", p.m.name, o.m.name, w.entryNames([]*antientropy.Page{&one}))
+			return nil
+		}
+		w.coverage.hit(covRepaired)
+		w.learnPage(p, &one)
+	}
+	return nil
+}
+
+// superseded tells whether something was written that voids an entry: a later
+// value of a register, or the deletion of the agent or counter. A node that knows
+// of it leaves the entry out of its pages, and who gets those may miss both, until
+// the later write arrives on its own; if it was lost with the only disk that held
+// it, an audit brings the entry back.
+func (w *world) superseded(e *crdt.Entry) bool {
+	regs := &w.ledger.regs
+	if e.Kind == crdt.KindRegister {
+		k := regs.key(e.Key)
+		at := regs.find(k, &e.Register)
+		return at > 0 && slices.ContainsFunc(regs.values[k], func(v regValue) bool { return v.later(&regs.values[k][at-1]) })
+	}
+	k := w.ledger.key(e.Kind, e.Key)
+	return k >= 0 && w.deleted(k)
+}
+
+// deleted tells whether anybody ever deleted the agent or counter of a key.
+func (w *world) deleted(k int) bool {
+	key := &w.ledger.keys[k]
+	name := kvKey(key.agent)
+	if key.kind == crdt.KindBucket {
+		name = crdt.RegisterKey{Space: crdt.SpaceAgent, Tenant: tenant, Name: key.agent}
+	}
+	r, known := w.ledger.regs.keyOf[name.Encode()]
+	return known && slices.ContainsFunc(w.ledger.regs.values[r], func(v regValue) bool { return v.version > key.epoch })
 }

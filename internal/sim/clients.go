@@ -45,6 +45,7 @@ func (w *world) consume(p *process, q *request) {
 	if k < 0 {
 		return
 	}
+	w.noteAsked(q, k)
 	var out replica.Outcome
 	r := q.of()
 	if err := p.rep.Consume(w.instant(p), &r, &out); w.failed(p, "consume", err) {
@@ -137,6 +138,9 @@ func (w *world) batch(p *process, qs []*request, atomic bool) {
 		if sum[keys[i]] += q.n; atomic && sum[keys[i]] > w.policyOf(&p.regs, q.agent).Capacity {
 			return
 		}
+	}
+	for i, q := range qs {
+		w.noteAsked(q, keys[i])
 	}
 	outs := make([]replica.Outcome, len(qs))
 	b, _, err := p.rep.ConsumeBatch(w.instant(p), rs, atomic, outs)

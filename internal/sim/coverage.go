@@ -34,6 +34,7 @@ const (
 	covSplit
 	covOneWay
 	covAudit
+	covRepaired
 	covBirth
 	covCollected
 	covRetired
@@ -70,7 +71,7 @@ var covNames = [covCount]string{
 	covReset: "agent reset", covAgentDeleted: "agent deleted", covPolicy: "policy written", covPolicyDeleted: "policy deleted",
 	covKVPut: "register written", covKVDelete: "key deleted", covIncrement: "counter incremented",
 	covMultiPage: "session of several pages", covGap: "gap", covRelayed: "row relayed by a third node", covDup: "message twice",
-	covDamaged: "message damaged", covSplit: "partition", covOneWay: "link cut one way", covAudit: "digests compared",
+	covDamaged: "message damaged", covSplit: "partition", covOneWay: "link cut one way", covAudit: "digests compared", covRepaired: "entry brought back by an audit",
 	covBirth: "birth rolled over", covCollected: "row collected", covRetired: "run retired", covCrash: "crash",
 	covCrashInFlush: "crash within a flush", covFlushLostAfterPush: "flush lost after its push", covFlushRefused: "flush refused",
 	covRecovered: "reserve mark charged", covRestore: "backup restored", covDiskLost: "disk lost", covDead: "machine dead for good", covDiskFull: "disk full",

@@ -11,6 +11,8 @@ import (
 
 // ideal is one central bucket that everything admitted anywhere is taken from,
 // at true time, in exact arithmetic. How far it is below zero is the overshoot.
+// It begins full when somebody first asks. Tokens arrive one µtok after the
+// other, also while it is full: the fraction of the next one is never thrown away.
 type ideal struct {
 	begun   bool
 	unclear bool     // refunds, resets or other limits have touched it
@@ -41,8 +43,16 @@ func (b *ideal) refilled(w *world, l *ratelimit.Limit) {
 	ns := (w.now - b.at) * (1_000_000 + w.fastest())
 	b.at = w.now
 	b.level.Add(b.level, new(big.Int).Mul(big.NewInt(ns), new(big.Int).SetUint64(l.RateNum)))
-	if b.level.Cmp(full) > 0 {
-		b.level.Set(full)
+	if over := new(big.Int).Sub(b.level, full); over.Sign() > 0 {
+		b.level.Add(full, over.Rem(over, new(big.Int).SetUint64(l.RateDen)))
+	}
+}
+
+// noteAsked begins the ideal bucket.
+func (w *world) noteAsked(q *request, k int) {
+	if b := &w.ledger.keys[k].ideal; !b.begun && !w.muddled && w.ledger.keys[k].kind == crdt.KindBucket {
+		l := w.limitOf(q)
+		b.refilled(w, &l)
 	}
 }
 

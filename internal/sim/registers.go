@@ -38,8 +38,14 @@ func (l *registerLedger) key(key string) int {
 	return len(l.keys) - 1
 }
 
-// add notes a write and answers its place, from 1.
+// add notes a write and answers its place, from 1. A write that a crash undid
+// before anybody was told of it may be made again, the same to the bit.
 func (l *registerLedger) add(key int, v regValue) int {
+	for i := range l.values[key] {
+		if o := &l.values[key][i]; !v.later(o) && !o.later(&v) && v.expires == o.expires {
+			return i + 1
+		}
+	}
 	l.values[key] = append(l.values[key], v)
 	return len(l.values[key])
 }

@@ -11,7 +11,7 @@ func (w *world) settle() {
 	w.queue.clear()
 	w.heal()
 	w.tell("the faults are over")
-	w.repair()
+	w.repairAll()
 	for _, m := range w.members() {
 		w.gossip(m)
 	}
@@ -24,6 +24,9 @@ func (w *world) settle() {
 		w.bringUp(m) // those that were told in the exchange that they were forgotten
 	}
 	w.converge()
+	if w.torn {
+		w.auditAll()
+	}
 	w.checkEqual()
 	if w.plan.Age {
 		w.age()
@@ -43,8 +46,8 @@ func (w *world) restartReplaced() {
 	}
 }
 
-// repair starts all machines that belong to the cluster.
-func (w *world) repair() {
+// repairAll starts all machines that belong to the cluster.
+func (w *world) repairAll() {
 	for _, m := range w.machines {
 		m.until = 0
 		switch {
@@ -183,13 +186,16 @@ func (w *world) union() (best knowledge, regs regKnowledge) {
 	return best, regs
 }
 
+// checkKnows looks whether a machine was told of all that any of them was told.
+// A deletion that was lost with its disk may take rows with it that were left out
+// for its sake, if their run was over and collected before an audit.
 func (w *world) checkKnows(m *machine, best *knowledge, regs regKnowledge) {
 	if m.disk.know.lossy {
 		return
 	}
 	for i, at := range best.at {
 		run, k := i/maxKeys, i%maxKeys
-		if have := m.disk.know.get(run, k); have < int(at) && !w.void(&regs, k) && !w.ledger.runs[run].disowned {
+		if have := m.disk.know.get(run, k); have < int(at) && !w.void(&regs, k) && !w.ledger.runs[run].disowned && !(w.torn && w.deleted(k)) {
 			r := w.ledger.runs[run]
 			w.fail("I3", "%s was never told of seq %d of %s for %s (it knows number %d of %d)",
 				m.name, r.rows[k][at-1].row.Seq, r.name, w.keyName(k), have, at)
@@ -235,6 +241,19 @@ func (w *world) checkDigests() {
 			w.audit(members[0].proc, m.proc)
 		}
 	}
+}
+
+// auditAll lets everybody audit everybody: what a disk took with it may have kept
+// something older from being told, see superseded.
+func (w *world) auditAll() {
+	for _, a := range w.members() {
+		for _, b := range w.members() {
+			if a != b && w.broken == nil {
+				w.audit(a.proc, b.proc)
+			}
+		}
+	}
+	w.exchange()
 }
 
 // sweepAll lets everybody walk once over everything.

@@ -158,6 +158,22 @@ type Digest struct {
 	Buckets []DigestBucket
 }
 
+// Comparable tells whether buckets that differ say anything: of no origin that
+// both digests list may one have more. An origin that only one lists is over and
+// about to be collected at the other, or not known there yet; its rows are of no
+// interest to who merges them, so they do not keep the rest from being compared.
+func (d *Digest) Comparable(o *Digest) bool {
+	if len(d.Buckets) != len(o.Buckets) {
+		return false
+	}
+	for origin, seq := range d.Vector {
+		if other, both := o.Vector[origin]; both && other != seq {
+			return false
+		}
+	}
+	return true
+}
+
 // DigestBucket is the order-free sum over one 1024th of the key space.
 type DigestBucket struct {
 	Sum   [16]byte

@@ -8,8 +8,8 @@ import (
 	"github.com/openclaw/clawd/storage"
 )
 
-// Digest sums everything on disk that collection will not take anyway. Two
-// replicas with equal vectors have equal digests.
+// Digest sums everything on disk that the vectors cover and collection will not
+// take anyway. Two replicas with equal vectors have equal digests.
 func (r *Replica) Digest(now Instant) (*antientropy.Digest, error) {
 	view, err := r.synced.acquire(r.store)
 	if err != nil {
@@ -24,10 +24,10 @@ func (r *Replica) Digest(now Instant) (*antientropy.Digest, error) {
 	cut := now.Wall - r.opts.Tombstones.Milliseconds()
 	sums, err := view.Digest(storage.DigestFilter{
 		Row: func(_ crdt.Kind, _ string, o crdt.Origin, row crdt.Row) bool {
-			return !r.rowDue(o, &row, stable, due)
+			return row.Seq <= vectors[o].Seq && !r.rowDue(o, &row, stable, due)
 		},
 		Register: func(_ string, reg crdt.Register) bool {
-			return !(reg.Deleted && reg.Version.WallMS() < cut || reg.ExpiresAt != 0 && reg.ExpiresAt < cut)
+			return reg.Seq <= vectors[reg.Origin].Seq && !expired(&reg, cut)
 		},
 	})
 	if err != nil {
@@ -122,6 +122,7 @@ func (r *Replica) MergeAudit(now Instant, p *antientropy.Page) (repaired int, er
 		return 0, r.reject(err)
 	}
 	stable, due := r.collectable(now)
+	cut := now.Wall - r.opts.Tombstones.Milliseconds()
 	r.merge.Lock()
 	defer r.merge.Unlock()
 	if p.Run.Origin == r.run || r.collected[p.Run.Origin] || due[p.Run.Origin] {
@@ -132,8 +133,12 @@ func (r *Replica) MergeAudit(now Instant, p *antientropy.Page) (repaired int, er
 	before := r.counters.merged.Load() + r.counters.registers.Load()
 	for i := range p.Entries {
 		e := &p.Entries[i]
-		if e.Kind != crdt.KindRegister && r.outdated(max(p.Stable, stable[p.Run.Origin]), &e.Row) {
-			continue
+		if e.Seq() > src.seq {
+			continue // half a session of the peer's: nothing says that it should be here
+		}
+		if e.Kind != crdt.KindRegister && r.outdated(max(p.Stable, stable[p.Run.Origin]), &e.Row) ||
+			e.Kind == crdt.KindRegister && expired(&e.Register, cut) {
+			continue // collected here, or about to be
 		}
 		if err := r.join(now, src, e); err != nil {
 			return 0, err

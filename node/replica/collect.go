@@ -326,7 +326,7 @@ func (r *Replica) collectRegisters(now Instant) error {
 	err := r.store.Registers("", r.regSweep, func(key string, reg crdt.Register) bool {
 		looked++
 		r.regSweep = key + "\x00"
-		if dead := reg.Deleted && reg.Version.WallMS() < cut || reg.ExpiresAt != 0 && reg.ExpiresAt < cut; dead {
+		if expired(&reg, cut) {
 			found = append(found, old{key, reg})
 		}
 		return looked < adoptStep
@@ -353,6 +353,12 @@ func (r *Replica) collectRegisters(now Instant) error {
 		}
 	}
 	return nil
+}
+
+// expired tells whether a register is a tombstone, or a value that expired, from
+// before cut: as much as nothing, once every member has it.
+func expired(reg *crdt.Register, cut int64) bool {
+	return reg.Deleted && reg.Version.WallMS() < cut || reg.ExpiresAt != 0 && reg.ExpiresAt < cut
 }
 
 // isEpoch tells whether a dead register names the epoch of a counter, deleted or

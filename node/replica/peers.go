@@ -105,6 +105,9 @@ func (r *Replica) SetPeers(now Instant, list []PeerStatus) {
 }
 
 func (r *Replica) setState(p *peer, s PeerState, now Instant) {
+	if r.member.gone(p.node) {
+		s = PeerLeft // gossip may list it for long yet, as failed: a member it is not
+	}
 	if s == PeerAlive {
 		p.lastAlive = now.Wall
 	}
