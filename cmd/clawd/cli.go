@@ -90,7 +90,7 @@ Exit codes: 0 ok, 1 error, 2 wrong usage or configuration, 3 denied.`,
 	add(groupNode, c.serveCommand(), c.configCommand(), c.backupCommand(), c.restoreCommand(), c.healthcheckCommand())
 	add(groupLimit, c.consumeCommand(), c.peekCommand(), c.refundCommand(), c.resetCommand(), c.agentsCommand(), c.policyCommand(), c.replayCommand())
 	add(groupStore, c.kvCommand())
-	add(groupCluster, c.statusCommand(), c.membersCommand())
+	add(groupCluster, c.statusCommand(), c.membersCommand(), c.verifyCommand())
 	root.AddCommand(c.versionCommand(), c.manCommand())
 	return root
 }
@@ -171,14 +171,16 @@ func (c *cli) needsSubcommand(cmd *cobra.Command, args []string) error {
 	return err
 }
 
-// client connects to the node of --addr with the key of OPENCLAW_API_KEY. The
-// key is not a flag, since flags show in the list of processes.
-func (c *cli) client() (*client.Client, error) {
-	cl, err := client.New(c.addr, client.Options{
-		APIKey:    strings.TrimSpace(os.Getenv("OPENCLAW_API_KEY")), // often read from a file that ends with a newline
-		Timeout:   c.timeout,
-		UserAgent: "clawd/" + buildinfo.Get().Version,
-	})
+// client connects to the node of --addr.
+func (c *cli) client() (*client.Client, error) { return c.clientOf(c.addr, client.Options{}) }
+
+// clientOf connects to a node with the key of OPENCLAW_API_KEY. The key is not a
+// flag, since flags show in the list of processes.
+func (c *cli) clientOf(addr string, o client.Options) (*client.Client, error) {
+	o.APIKey = strings.TrimSpace(os.Getenv("OPENCLAW_API_KEY")) // often read from a file that ends with a newline
+	o.Timeout = c.timeout
+	o.UserAgent = "clawd/" + buildinfo.Get().Version
+	cl, err := client.New(addr, o)
 	if err != nil {
 		return nil, usageError{err}
 	}

@@ -43,7 +43,10 @@ var rooms = []room{
 	{pkg: "api/wire", may: []string{"ratelimit"}, std: true},
 	{pkg: "client", may: []string{"api/wire"}, std: true},
 	{pkg: "replay", may: []string{"ratelimit", "mlrefill", "internal/trace"}},
-	{pkg: "cmd/clawd", may: []string{"node", "client", "replay", "internal/buildinfo"}},
+	{pkg: "internal/witness", std: true},
+	{pkg: "internal/load", may: []string{"client", "internal/witness"}, std: true},
+	{pkg: "verify", may: []string{"client", "ratelimit", "internal/load", "internal/witness"}, std: true},
+	{pkg: "cmd/clawd", may: []string{"node", "client", "replay", "verify", "internal/buildinfo"}},
 }
 
 // free are the trees of tests, drivers and generators.
