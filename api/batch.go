@@ -2,66 +2,100 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"net/http"
+	"slices"
+	"strconv"
 	"sync"
 )
 
+const batchTemplate = "/v1/consume"
+
 // batchCall is what one batch is made of. Calls are pooled.
 type batchCall struct {
-	body      bytes.Buffer
-	checks    []Check
-	decisions []Decision
-	out       []byte
-	fields    rateFields
+	// The request, as in consumeCall. The agents of checks point into body.
+	query  string
+	body   []byte
+	buf    bytes.Buffer
+	checks []Check
+
+	// The answer.
+	status      int
+	contentType []string
+	decisions   []Decision
+	shown       int // index of the decision the headers tell of
+	out         []byte
+	fields      rateFields
 }
 
 var batchCalls = sync.Pool{New: func() any { return new(batchCall) }}
 
 // release gives a call back, unless it has grown beyond what is worth keeping.
 func (call *batchCall) release() {
-	if call.body.Cap() > keepBuffer || cap(call.out) > keepBuffer {
+	if call.buf.Cap() > keepBuffer || cap(call.out) > keepBuffer {
 		return
 	}
 	clear(call.checks) // do not keep the names alive
-	call.checks, call.decisions, call.out = call.checks[:0], call.decisions[:0], call.out[:0]
-	call.body.Reset()
+	call.buf.Reset()
+	call.query, call.body, call.contentType = "", nil, nil
 	batchCalls.Put(call)
 }
 
-// serveBatch answers POST /v1/consume.
-func (c *consumer) serveBatch(w http.ResponseWriter, r *http.Request) error {
-	params, err := parseConsumeQuery(r.URL.RawQuery)
+// answerBatch fills the answer of call. An error means that nothing was taken.
+func (c *consumer) answerBatch(ctx context.Context, call *batchCall) error {
+	params, err := parseConsumeQuery(call.query)
 	if err != nil {
 		return err
 	}
 	if params.tokens > 0 {
 		return Invalid("tokens", "is not a known parameter")
 	}
-	call := batchCalls.Get().(*batchCall)
-	defer call.release()
-	if err := readBody(w, r, maxBatchBody, &call.body); err != nil {
-		return err
-	}
-	if err := wantJSON(r.Header); err != nil {
-		return err
-	}
 	var atomic bool
-	if call.checks, atomic, err = scanBatch(call.body.Bytes(), call.checks[:0]); err != nil {
+	if call.checks, atomic, err = scanBatch(call.body, call.checks[:0]); err != nil {
 		return err
 	}
 	if err := completeChecks(call.checks); err != nil {
 		return err
 	}
-	call.decisions = append(call.decisions[:0], make([]Decision, len(call.checks))...)
-	binding, err := c.limiter.ConsumeBatch(r.Context(), call.checks, atomic, call.decisions)
+	call.decisions = slices.Grow(call.decisions[:0], len(call.checks))[:len(call.checks)]
+	binding, err := c.limiter.ConsumeBatch(ctx, call.checks, atomic, call.decisions)
 	if err != nil {
 		return err
 	}
-	status := http.StatusOK
+	call.status, call.contentType = http.StatusOK, typeJSON
 	if atomic && binding >= 0 {
-		status = params.denyStatus
+		call.status = params.denyStatus
 	}
-	c.writeBatch(w, call, status, binding)
+	if call.status != http.StatusOK {
+		call.contentType = typeProblem
+	}
+	if call.shown = binding; binding < 0 {
+		call.shown = tightest(call.decisions)
+	}
+	call.out = appendBatch(call.out[:0], call.status, call.checks, call.decisions, binding)
+	return nil
+}
+
+// serveBatch answers POST /v1/consume behind net/http.
+func (c *consumer) serveBatch(w http.ResponseWriter, r *http.Request) error {
+	call := batchCalls.Get().(*batchCall)
+	defer call.release()
+	if err := readBody(w, r, maxBatchBody, &call.buf); err != nil {
+		return err
+	}
+	if err := wantJSON(r.Header); err != nil {
+		return err
+	}
+	call.query, call.body = r.URL.RawQuery, call.buf.Bytes()
+	if err := c.answerBatch(r.Context(), call); err != nil {
+		return err
+	}
+	h := w.Header()
+	call.fields.set(h, &call.decisions[call.shown], c.legacy)
+	h["Content-Type"] = call.contentType
+	h["Content-Length"] = []string{strconv.Itoa(len(call.out))}
+	w.WriteHeader(call.status)
+	_, _ = w.Write(call.out) // the client may be gone; the decisions stand
 	return nil
 }
 
@@ -80,22 +114,6 @@ func completeChecks(checks []Check) error {
 		}
 	}
 	return nil
-}
-
-func (c *consumer) writeBatch(w http.ResponseWriter, call *batchCall, status, binding int) {
-	call.out = appendBatch(call.out[:0], status, call.checks, call.decisions, binding)
-	h := w.Header()
-	shown := binding
-	if shown < 0 {
-		shown = tightest(call.decisions)
-	}
-	call.fields.set(h, &call.decisions[shown], c.legacy)
-	h["Content-Type"] = typeJSON
-	if status != http.StatusOK {
-		h["Content-Type"] = typeProblem
-	}
-	w.WriteHeader(status)
-	_, _ = w.Write(call.out) // the client may be gone; the decisions stand
 }
 
 // tightest is the decision with the least left in relation to its limit: the one the headers of a batch that was

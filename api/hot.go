@@ -14,11 +14,13 @@ import (
 	"github.com/openclaw/clawd/api/front"
 )
 
-// Hot answers consume calls in front of the router, on bytes. It takes only what it can answer with a decision: a
-// request with anything wrong, and one whose call fails, goes the general way, which then says what is wrong.
+// Hot answers consume calls and batches in front of the router, on bytes. It takes only what it can answer with
+// decisions: a request with anything wrong, and one whose call fails, goes the general way, which then says what is
+// wrong. After an error nothing was taken, so that asking again takes nothing twice.
 type Hot struct {
 	consumer consumer
-	series   series
+	single   series
+	batch    series
 	log      *slog.Logger
 	now      func() time.Time
 	date     atomic.Pointer[httpDate]
@@ -35,7 +37,8 @@ func NewHot(o Options) (*Hot, error) {
 	}
 	return &Hot{
 		consumer: consumer{limiter: o.Public, legacy: o.LegacyHeaders},
-		series:   m.series(http.MethodPost, consumeTemplate),
+		single:   m.series(http.MethodPost, consumeTemplate),
+		batch:    m.series(http.MethodPost, batchTemplate),
 		log:      o.Logger, now: o.Now,
 	}, nil
 }
@@ -45,21 +48,39 @@ func (h *Hot) Answer(ctx context.Context, req *front.Request, out []byte, closin
 	if h.log.Enabled(ctx, slog.LevelDebug) {
 		return out, false // the general way writes the access log
 	}
+	if string(req.Path) == batchTemplate {
+		return h.answerBatch(ctx, req, out, closing)
+	}
 	agent, ok := hotAgent(req.Path)
 	if !ok || len(req.Body) > maxConsumeBody {
 		return out, false
 	}
-	began := h.now()
 	call := consumeCalls.Get().(*consumeCall)
 	defer call.release()
 	call.agent, call.query, call.body = agent, text(req.Query), req.Body
 	if err := h.consumer.answer(ctx, call); err != nil {
 		return out, false
 	}
-	ended := h.now()
-	out = h.appendAnswer(out, call, ended, closing)
-	h.series.observe(call.status, ended.Sub(began), false)
-	return out, true
+	req.Done = h.now()
+	a := hotAnswer{status: call.status, contentType: call.contentType[0], shown: &call.decision, closing: closing, body: call.out}
+	h.single.observe(call.status, req.Done.Sub(req.Began), false)
+	return h.appendAnswer(out, &a, req.Done), true
+}
+
+func (h *Hot) answerBatch(ctx context.Context, req *front.Request, out []byte, closing bool) ([]byte, bool) {
+	call := batchCalls.Get().(*batchCall)
+	defer call.release()
+	call.query, call.body = text(req.Query), req.Body
+	if len(call.body) == 0 || h.consumer.answerBatch(ctx, call) != nil {
+		return out, false
+	}
+	req.Done = h.now()
+	a := hotAnswer{
+		status: call.status, contentType: call.contentType[0], shown: &call.decisions[call.shown],
+		closing: closing, body: call.out,
+	}
+	h.batch.observe(call.status, req.Done.Sub(req.Began), false)
+	return h.appendAnswer(out, &a, req.Done), true
 }
 
 // hotAgent cuts the agent out of the path of a consume call. Escapes are rare enough to be allowed to allocate.
@@ -87,8 +108,17 @@ func hotAgent(path []byte) (string, bool) {
 // call has been answered: see Check.
 func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-func (h *Hot) appendAnswer(b []byte, call *consumeCall, now time.Time, closing bool) []byte {
-	switch call.status {
+// hotAnswer is what an answer is written of.
+type hotAnswer struct {
+	status      int
+	contentType string
+	shown       *Decision // the headers tell of it
+	closing     bool
+	body        []byte
+}
+
+func (h *Hot) appendAnswer(b []byte, a *hotAnswer, now time.Time) []byte {
+	switch a.status {
 	case http.StatusOK:
 		b = append(b, "HTTP/1.1 200 OK\r\nContent-Type: "...)
 	case http.StatusTooManyRequests:
@@ -96,27 +126,27 @@ func (h *Hot) appendAnswer(b []byte, call *consumeCall, now time.Time, closing b
 	default:
 		b = append(b, "HTTP/1.1 403 Forbidden\r\nContent-Type: "...)
 	}
-	b = append(b, call.contentType[0]...)
+	b = append(b, a.contentType...)
 	b = append(b, "\r\nRatelimit: "...)
-	b = appendRateField(b, &call.decision)
+	b = appendRateField(b, a.shown)
 	b = append(b, "\r\nRatelimit-Policy: "...)
-	b = appendPolicyField(b, &call.decision)
-	if !call.decision.Allowed {
+	b = appendPolicyField(b, a.shown)
+	if !a.shown.Allowed {
 		b = append(b, "\r\nRetry-After: "...)
-		b = strconv.AppendInt(b, seconds(call.decision.RetryAfter), 10)
+		b = strconv.AppendInt(b, seconds(a.shown.RetryAfter), 10)
 	}
 	if h.consumer.legacy {
-		b = appendLegacy(b, &call.decision)
+		b = appendLegacy(b, a.shown)
 	}
 	b = append(b, "\r\nDate: "...)
 	b = append(b, h.dateAt(now)...)
-	if closing {
+	if a.closing {
 		b = append(b, "\r\nConnection: close"...)
 	}
 	b = append(b, "\r\nContent-Length: "...)
-	b = strconv.AppendInt(b, int64(len(call.out)), 10)
+	b = strconv.AppendInt(b, int64(len(a.body)), 10)
 	b = append(b, "\r\n\r\n"...)
-	return append(b, call.out...)
+	return append(b, a.body...)
 }
 
 // httpDate is the Date header of one second.

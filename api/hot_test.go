@@ -132,7 +132,7 @@ func TestHotAnswersAsTheRouterDoes(t *testing.T) {
 		}
 		return head + "\r\n" + body
 	}
-	const path = "/v1/agents/bot/consume"
+	const path, batch = "/v1/agents/bot/consume", "/v1/consume"
 	cases := []struct {
 		raw string
 		hot bool // must be answered in front
@@ -183,6 +183,24 @@ func TestHotAnswersAsTheRouterDoes(t *testing.T) {
 		{"POST " + path + " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n2\r\n{}\r\n0\r\n\r\n", false},
 		{"POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: " + fmt.Sprint(70_000) + "\r\n\r\n" + strings.Repeat(" ", 70_000), false},
 		{"GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n", false},
+		{call(batch, `{"checks":[{"agent":"b"}]}`), true},
+		{call(batch, `{"checks":[{"agent":"b","tokens":2},{"agent":"é\"\\u00e9\\\\"},{"tokens":3,"agent":"b"}],"atomic":false}`), true},
+		{call(batch, `{"checks":[{"agent":"b"},{"agent":"c","tokens":990},{"agent":"c","tokens":100}]}`), true}, // one denied
+		{call(batch, `{"atomic":true,"checks":[{"agent":"b"},{"agent":"d"}]}`), true},
+		{call(batch, `{"atomic":true,"checks":[{"agent":"b"},{"agent":"c","tokens":900}]}`), true}, // denied
+		{call(batch+"?deny_status=403", `{"atomic":true,"checks":[{"agent":"b"},{"agent":"c","tokens":900}]}`), true},
+		{call(batch+"?deny_status=200", `{"atomic":true,"checks":[{"agent":"b"},{"agent":"c","tokens":900}]}`), true},
+		{call(batch, `{"checks":[{"agent":"b","policy":{"capacity":10,"refill_rate":1.5,"interval_seconds":60}}]}`), true},
+		{call(batch, `{"checks":[`+strings.Repeat(`{"agent":"many"},`, 999)+`{"agent":"many"}]}`), true},
+		{call(batch, ""), false},
+		{call(batch, `{"checks":[]}`), false},
+		{call(batch, `{"checks":[{"agent":""}]}`), false},
+		{call(batch, `{"checks":[{"agent":"b","tokens":1001}]}`), false},
+		{call(batch, `{"checks":[{"agent":"b"}]`), false},
+		{call(batch+"?tokens=2", `{"checks":[{"agent":"b"}]}`), false},
+		{call(batch+"/", `{"checks":[{"agent":"b"}]}`), false},
+		{call(batch, `{"checks":[`+strings.Repeat(`{"agent":"`+strings.Repeat("x", 100)+`"},`, 2999)+`{"agent":"b"}]}`), false}, // too long for the front
+		{"POST " + batch + " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n1a\r\n{\"checks\":[{\"agent\":\"b\"}]}\r\n0\r\n\r\n", false},
 		{"POST " + path + " HTTP/1.0\r\nHost: x\r\n\r\n", false},
 	}
 	for _, legacy := range []bool{false, true} {

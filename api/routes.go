@@ -37,7 +37,7 @@ func NewPublic(o Options) (http.Handler, error) {
 	// The hottest comes first, since the router looks at them in this order.
 	routes := []route{
 		{http.MethodPost, consumeTemplate, c.serve},
-		{http.MethodPost, "/v1/consume", c.serveBatch},
+		{http.MethodPost, batchTemplate, c.serveBatch},
 		{http.MethodGet, "/v1/agents/{agent}", a.explain},
 		{http.MethodGet, "/v1/agents", a.list},
 		{http.MethodPost, "/v1/agents/{agent}/refund", a.refund},

@@ -8,7 +8,7 @@ import (
 	"github.com/openclaw/clawd/ratelimit"
 )
 
-// scanner reads the JSON of the hot routes in one pass and without allocating, except for strings that are kept and for
+// scanner reads the JSON of the hot routes in one pass and without allocating, except for escaped strings and for
 // what is wrong. It takes a subset of what encoding/json takes with unknown fields disallowed, and gives the same
 // values (a fuzz test says so); it refuses what encoding/json lets pass: names in another case, and names given twice.
 type scanner struct {
@@ -284,7 +284,7 @@ func (s *scanner) object(field string, member func(name []byte) error) error {
 	}
 }
 
-// text reads a string that is kept. null is the empty string.
+// text reads a string. It lives as long as the scanner's input, see Check. null is the empty string.
 func (s *scanner) text(field string) (string, error) {
 	if s.null() {
 		return "", nil
@@ -293,7 +293,7 @@ func (s *scanner) text(field string) (string, error) {
 		return "", Invalid(field, "must be a string")
 	}
 	t, err := s.quoted()
-	return string(t), err
+	return text(t), err
 }
 
 // quoted reads a string and returns its content: part of the input when it has no escapes.

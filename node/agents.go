@@ -38,11 +38,16 @@ func (p public) Explain(_ context.Context, c api.Check) (wire.Agent, error) {
 
 // request translates one check.
 func request(c api.Check) (replica.Request, error) {
-	qs, err := requests([]api.Check{c})
-	if err != nil {
-		return replica.Request{}, apiError(err)
+	q := replica.Request{Tenant: c.Tenant, Agent: c.Agent, Tokens: micro(c.Tokens)}
+	if !c.Inline.Given {
+		return q, nil
 	}
-	return qs[0], nil
+	limit, err := inlineLimit(c.Inline.Policy)
+	if err != nil {
+		return replica.Request{}, err
+	}
+	q.Inline = &limit
+	return q, nil
 }
 
 // agentOf shows the first bucket as the agent's own: it is the one asked

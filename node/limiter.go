@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/openclaw/clawd/api"
 	"github.com/openclaw/clawd/api/wire"
@@ -78,17 +80,16 @@ func (p public) ConsumeBatch(ctx context.Context, checks []api.Check, atomic boo
 		return -1, err
 	}
 	n := p.n
-	qs, err := requests(checks)
+	b := batches.Get().(*batchState)
+	defer b.release()
+	if err := b.take(checks); err != nil {
+		return -1, err
+	}
+	binding, err := n.consumeBatch(ctx, b, atomic, out)
 	if err != nil {
 		return -1, err
 	}
-	binding, err := n.consumeBatch(ctx, qs, atomic, out)
-	if err != nil {
-		return -1, err
-	}
-	for i := range qs {
-		n.count(&qs[i], &out[i])
-	}
+	n.countBatch(b.qs, out)
 	if !atomic {
 		binding = lastGrantable(out)
 	}
@@ -107,45 +108,67 @@ func lastGrantable(out []api.Decision) int {
 	return last
 }
 
-// requests translates a batch; the limits of inline policies live in one
-// slice.
-func requests(checks []api.Check) ([]replica.Request, error) {
-	qs := make([]replica.Request, len(checks))
-	limits := make([]ratelimit.Limit, len(checks))
+// batchState is a batch as the replica takes it. Batches are pooled; one is a call's
+// at a time.
+type batchState struct {
+	qs       []replica.Request
+	limits   []ratelimit.Limit // of inline policies
+	outcomes []replica.Outcome
+}
+
+var batches = sync.Pool{New: func() any { return new(batchState) }}
+
+// keepBatch bounds what a pooled batch pins.
+const keepBatch = 4096
+
+func (b *batchState) release() {
+	if cap(b.qs) > keepBatch {
+		return
+	}
+	clear(b.qs) // agents point into somebody's buffer
+	batches.Put(b)
+}
+
+// take translates checks.
+func (b *batchState) take(checks []api.Check) error {
+	b.qs = slices.Grow(b.qs[:0], len(checks))[:len(checks)]
+	b.outcomes = slices.Grow(b.outcomes[:0], len(checks))[:len(checks)]
+	b.limits = b.limits[:0]
 	for i := range checks {
 		c := &checks[i]
-		qs[i] = replica.Request{Tenant: c.Tenant, Agent: c.Agent, Tokens: micro(c.Tokens)}
+		b.qs[i] = replica.Request{Tenant: c.Tenant, Agent: c.Agent, Tokens: micro(c.Tokens)}
 		if !c.Inline.Given {
 			continue
 		}
-		var err error
-		if limits[i], err = inlineLimit(c.Inline.Policy); err != nil {
-			return nil, inCheck(i, err)
+		limit, err := inlineLimit(c.Inline.Policy)
+		if err != nil {
+			return inCheck(i, err)
 		}
-		qs[i].Inline = &limits[i]
+		// When the slice moves, earlier requests keep pointing to where it was.
+		b.limits = append(b.limits, limit)
+		b.qs[i].Inline = &b.limits[len(b.limits)-1]
 	}
-	return qs, nil
+	return nil
 }
 
-func (n *Node) consumeBatch(ctx context.Context, qs []replica.Request, atomic bool, out []api.Decision) (int, error) {
-	outcomes := make([]replica.Outcome, len(qs))
+func (n *Node) consumeBatch(ctx context.Context, ba *batchState, atomic bool, out []api.Decision) (int, error) {
 	for {
-		b, bad, err := n.replica.ConsumeBatch(n.now(), qs, atomic, outcomes)
+		b, bad, err := n.replica.ConsumeBatch(n.now(), ba.qs, atomic, ba.outcomes)
 		if err != nil {
 			return -1, batchError(bad, err)
 		}
 		if err := n.waiters.wait(ctx, b.Wait); err != nil {
 			if !b.Again || !atomic {
-				n.undoBatch(qs, outcomes, atomic, err)
+				n.undoBatch(ba.qs, ba.outcomes, atomic, err)
 			}
 			return -1, err
 		}
 		if !b.Again {
-			decisionsOf(outcomes, out)
+			decisionsOf(ba.outcomes, out)
 			return b.Binding, nil
 		}
 		if !atomic {
-			return b.Binding, n.decideAgain(ctx, qs, outcomes, out)
+			return b.Binding, n.decideAgain(ctx, ba.qs, ba.outcomes, out)
 		}
 	}
 }
@@ -190,6 +213,24 @@ func (n *Node) count(q *replica.Request, d *ratelimit.Decision) {
 	}
 	n.metrics.allowed.Inc()
 	n.metrics.allowedTokens.Add(float64(q.Tokens) / microTokens)
+}
+
+// countBatch is count for all of a batch.
+func (n *Node) countBatch(qs []replica.Request, out []api.Decision) {
+	var allowed int
+	var tokens, denied int64 // whole: the api asks for nothing else
+	for i := range qs {
+		if out[i].Allowed {
+			allowed++
+			tokens += qs[i].Tokens / microTokens
+			continue
+		}
+		denied += qs[i].Tokens / microTokens
+	}
+	n.metrics.allowed.Add(float64(allowed))
+	n.metrics.allowedTokens.Add(float64(tokens))
+	n.metrics.denied.Add(float64(len(qs) - allowed))
+	n.metrics.deniedTokens.Add(float64(denied))
 }
 
 // micro is whole tokens in µtok; the api has bounded them.

@@ -2,7 +2,6 @@ package front
 
 import (
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -11,31 +10,23 @@ import (
 type conn struct {
 	net.Conn
 	server  *Server
+	b       *buffer
+	req     Request
 	idle    atomic.Bool // waiting for a request: may be closed at any time
+	now     time.Time   // the last look at the clock
 	armed   time.Time   // when the read deadline was set last
 	patient time.Time   // when the write deadline was set last
 	urgent  bool        // the deadline is that of a started request
 }
 
-// buffers hold what is read and what is written. One is a connection's while
-// it has a request under way.
-var buffers = sync.Pool{New: func() any { return &buffer{in: make([]byte, 4<<10), out: make([]byte, 0, 4<<10)} }}
+// outcome is how the connection goes on.
+type outcome int
 
-type buffer struct {
-	in  []byte
-	n   int // bytes of in that were read and not yet consumed
-	out []byte
-}
-
-// maxPooled keeps a few large requests from pinning memory.
-const maxPooled = 16 << 10
-
-func (b *buffer) release() {
-	if cap(b.in) <= maxPooled && cap(b.out) <= maxPooled {
-		b.n, b.out = 0, b.out[:0]
-		buffers.Put(b)
-	}
-}
+const (
+	further outcome = iota // with its next bytes
+	over                   // not at all
+	general                // as one of net/http's
+)
 
 // wake ends the connection if it is idle. Called with the server's lock held.
 func (c *conn) wake() {
@@ -46,7 +37,7 @@ func (c *conn) wake() {
 
 // run serves the connection until it ends or belongs to net/http.
 func (c *conn) run() {
-	b := buffers.Get().(*buffer)
+	c.b = newBuffer(0)
 	handed := false
 	defer func() {
 		if p := recover(); p != nil {
@@ -56,107 +47,138 @@ func (c *conn) run() {
 			_ = c.Conn.Close()
 		}
 		c.server.end(c)
-		b.release()
+		c.b.release()
 	}()
+	c.now = c.server.opts.Now()
+	if c.serve() == general {
+		handed = true
+		c.leave()
+	}
+}
+
+// servePlain reads and writes through net.Conn.
+func (c *conn) servePlain() outcome {
 	for {
-		result := c.answer(b)
-		if len(b.out) > 0 && !c.send(b) {
-			return
+		if !c.await() {
+			return over
 		}
-		switch {
-		case result == foreign:
-			handed = true
-			c.leave(b)
-			return
-		case c.server.draining.Load() && b.n == 0:
-			return
+		n, err := c.Conn.Read(c.space())
+		if !c.arrived(n) {
+			return over // whatever err is
 		}
-		if !c.read(b) {
-			return
+		result := c.answer()
+		if len(c.b.out) > 0 && !c.send() {
+			return over
+		}
+		if result != further {
+			return result
+		}
+		if err != nil {
+			return over
 		}
 	}
+}
+
+// await prepares to wait for the rest of the request that has begun, or for the
+// next one. It is false when there is nothing to wait for.
+func (c *conn) await() bool {
+	c.b = c.b.shrunk()
+	c.arm(c.b.n > 0)
+	c.idle.Store(c.b.n == 0)
+	return !c.server.draining.Load() || c.b.n > 0 // Close has looked for idle connections already
+}
+
+// space is where the next bytes go.
+func (c *conn) space() []byte {
+	if c.b.n == len(c.b.in) {
+		c.b = c.b.grown() // parse takes no request longer than the largest buffer
+	}
+	return c.b.in[c.b.n:]
+}
+
+// arrived takes note of n bytes.
+func (c *conn) arrived(n int) bool {
+	c.idle.Store(false)
+	if n <= 0 {
+		return false
+	}
+	c.b.n += n
+	c.now = c.server.opts.Now()
+	return true
 }
 
 // answer answers the requests in the buffer, as many as are whole.
-func (c *conn) answer(b *buffer) parsed {
-	var req Request
+func (c *conn) answer() outcome {
+	b := c.b
 	start := 0
 	for start < b.n {
-		size, result := parse(b.in[start:b.n], &req)
-		if result == whole {
-			closing := c.server.draining.Load()
-			out, ok := c.server.opts.Hot.Answer(c.server.ctx, &req, b.out, closing)
-			if !ok {
-				result = foreign
-			} else {
-				b.out = out
-				start += size
-				continue
-			}
+		size, result := parse(b.in[start:b.n], &c.req)
+		if result == whole && c.decide() {
+			start += size
+			continue
 		}
 		b.consume(start)
-		return result
+		if result == partial {
+			return further
+		}
+		return general
 	}
 	b.n = 0
-	return partial
-}
-
-func (b *buffer) consume(n int) {
-	copy(b.in, b.in[n:b.n])
-	b.n -= n
-}
-
-func (c *conn) send(b *buffer) bool {
-	if now := c.server.opts.Now(); now.Sub(c.patient) > c.server.opts.WriteTimeout/4 {
-		c.patient = now
-		_ = c.SetWriteDeadline(now.Add(c.server.opts.WriteTimeout))
+	if c.server.draining.Load() {
+		return over
 	}
-	_, err := c.Conn.Write(b.out)
-	b.out = b.out[:0]
+	return further
+}
+
+// decide has the request answered, unless that is up to net/http.
+func (c *conn) decide() bool {
+	c.req.Began, c.req.Done = c.now, time.Time{}
+	out, ok := c.server.opts.Hot.Answer(c.server.ctx, &c.req, c.b.out, c.server.draining.Load())
+	if !ok {
+		return false
+	}
+	c.b.out = out
+	if c.now = c.req.Done; c.now.IsZero() {
+		c.now = c.server.opts.Now()
+	}
+	return true
+}
+
+// send writes the answers, within the patience for slow readers.
+func (c *conn) send() bool {
+	if c.now.Sub(c.patient) > c.server.opts.WriteTimeout/4 {
+		c.patient = c.now
+		_ = c.SetWriteDeadline(c.now.Add(c.server.opts.WriteTimeout))
+	}
+	_, err := c.Conn.Write(c.b.out)
+	c.b.out = c.b.out[:0]
 	return err == nil
-}
-
-// read waits for more of the request that has begun, or for the next one.
-func (c *conn) read(b *buffer) bool {
-	if b.n == len(b.in) {
-		b.in = append(b.in, make([]byte, len(b.in))...)
-	}
-	c.arm(b.n > 0)
-	c.idle.Store(b.n == 0)
-	if c.server.draining.Load() && b.n == 0 {
-		return false // Close has looked for idle connections already
-	}
-	n, err := c.Conn.Read(b.in[b.n:])
-	c.idle.Store(false)
-	b.n += n
-	return err == nil || n > 0
 }
 
 // arm sets the read deadline: a fixed one for a request that has begun, so
 // that trickling bytes do not extend it, and a coarse one for an idle
 // connection, since setting it for each request costs more than it is worth.
 func (c *conn) arm(begun bool) {
-	if begun && c.urgent {
-		return
-	}
-	now := c.server.opts.Now()
 	if begun {
+		if c.urgent {
+			return
+		}
 		c.urgent = true
 		c.armed = time.Time{}
-		_ = c.SetReadDeadline(now.Add(c.server.opts.HeadTimeout))
+		_ = c.SetReadDeadline(c.server.opts.Now().Add(c.server.opts.HeadTimeout)) // sending may have taken a while
 		return
 	}
-	if c.urgent || now.Sub(c.armed) > c.server.opts.IdleTimeout/4 {
-		c.urgent, c.armed = false, now
-		_ = c.SetReadDeadline(now.Add(c.server.opts.IdleTimeout))
+	if c.urgent || c.now.Sub(c.armed) > c.server.opts.IdleTimeout/4 {
+		c.urgent, c.armed = false, c.now
+		_ = c.SetReadDeadline(c.now.Add(c.server.opts.IdleTimeout))
 	}
 }
 
 // leave hands the connection to net/http.
-func (c *conn) leave(b *buffer) {
+func (c *conn) leave() {
 	_ = c.SetDeadline(time.Time{})
-	rest := make([]byte, b.n)
-	copy(rest, b.in[:b.n])
+	rest := make([]byte, c.b.n)
+	copy(rest, c.b.in[:c.b.n])
 	c.server.handOver(&replayed{Conn: c.Conn, rest: rest})
 }
 

@@ -1,11 +1,14 @@
 package front
 
-import "bytes"
+import (
+	"bytes"
+	"time"
+)
 
 // Bounds of what is served here; longer requests go to net/http.
 const (
 	maxHead = 4 << 10
-	maxBody = 64 << 10
+	maxBody = 256 << 10
 )
 
 // Request is one request as it stands in the connection's buffer. Its slices
@@ -14,6 +17,10 @@ type Request struct {
 	Path  []byte // as sent, still percent-encoded
 	Query []byte // without the question mark
 	Body  []byte
+
+	// Began is when its last byte was read. Done is set by Answer to when the
+	// answer was ready, if it has looked at the clock: each look costs.
+	Began, Done time.Time
 }
 
 // parsed tells what stands at the beginning of a buffer.

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,11 +43,34 @@ type site struct {
 	done  chan struct{}
 }
 
-func newSite(t *testing.T, o Options) *site {
+// eachWay runs a test over connections whose file descriptor the front can
+// see, and over others, such as those of TLS.
+func eachWay(t *testing.T, o Options, fn func(t *testing.T, s *site)) {
+	for name, wrap := range map[string]func(net.Listener) net.Listener{
+		"descriptor": func(l net.Listener) net.Listener { return l },
+		"plain":      func(l net.Listener) net.Listener { return veiled{l} },
+	} {
+		t.Run(name, func(t *testing.T) { fn(t, newSite(t, o, wrap)) })
+	}
+}
+
+// veiled accepts connections that are nothing but a net.Conn.
+type veiled struct{ net.Listener }
+
+func (v veiled) Accept() (net.Conn, error) {
+	c, err := v.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return struct{ net.Conn }{c}, nil
+}
+
+func newSite(t *testing.T, o Options, wrap func(net.Listener) net.Listener) *site {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	l = wrap(l)
 	o.Hot = echo{}
 	s := &site{t: t, front: Listen(l, o), done: make(chan struct{})}
 	s.http = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -92,7 +117,7 @@ func (s *site) dial() *client {
 func (c *client) send(text string) {
 	c.t.Helper()
 	if _, err := io.WriteString(c.Conn, text); err != nil {
-		c.t.Fatal(err)
+		c.t.Error(err)
 	}
 }
 
@@ -121,112 +146,200 @@ func post(path, body string) string {
 }
 
 func TestHotAndGeneralOnOneConnection(t *testing.T) {
-	c := newSite(t, Options{}).dial()
-	c.send(post("/hot", "1"))
-	c.expect("hot", "1")
-	c.send(post("/cold", "2"))
-	c.expect("general", "2")
-	c.send(post("/hot", "3")) // the connection stays with net/http
-	c.expect("general", "3")
+	eachWay(t, Options{}, func(t *testing.T, s *site) {
+		c := s.dial()
+		c.send(post("/hot", "1"))
+		c.expect("hot", "1")
+		c.send(post("/cold", "2"))
+		c.expect("general", "2")
+		c.send(post("/hot", "3")) // the connection stays with net/http
+		c.expect("general", "3")
+	})
 }
 
 func TestPipelinedRequestsKeepTheirOrder(t *testing.T) {
-	c := newSite(t, Options{}).dial()
-	c.send(post("/hot", "1") + post("/hot", "2") + post("/cold", "3") + post("/hot", "4"))
-	c.expect("hot", "1")
-	c.expect("hot", "2")
-	c.expect("general", "3")
-	c.expect("general", "4")
+	eachWay(t, Options{}, func(t *testing.T, s *site) {
+		c := s.dial()
+		c.send(post("/hot", "1") + post("/hot", "2") + post("/cold", "3") + post("/hot", "4"))
+		c.expect("hot", "1")
+		c.expect("hot", "2")
+		c.expect("general", "3")
+		c.expect("general", "4")
+	})
 }
 
 func TestRequestsInSmallPieces(t *testing.T) {
-	c := newSite(t, Options{}).dial()
-	for _, b := range []byte(post("/hot", strings.Repeat("x", 300))) {
-		c.send(string(b))
-	}
-	c.expect("hot", strings.Repeat("x", 300))
+	eachWay(t, Options{}, func(t *testing.T, s *site) {
+		c := s.dial()
+		for _, b := range []byte(post("/hot", strings.Repeat("x", 300))) {
+			c.send(string(b))
+		}
+		c.expect("hot", strings.Repeat("x", 300))
+	})
 }
 
 func TestLargeBodiesGrowTheBufferOrGoOn(t *testing.T) {
-	c := newSite(t, Options{}).dial()
-	for _, n := range []int{5_000, maxBody} {
-		c.send(post("/hot", strings.Repeat("x", n)))
-		c.expect("hot", strings.Repeat("x", n))
-	}
-	c.send(post("/hot", strings.Repeat("x", maxBody+1)))
-	c.expect("general", strings.Repeat("x", maxBody+1))
+	eachWay(t, Options{}, func(t *testing.T, s *site) {
+		c := s.dial()
+		for _, n := range []int{5_000, 20_000, 5, 100_000, maxBody} {
+			c.send(post("/hot", strings.Repeat("x", n)))
+			c.expect("hot", strings.Repeat("x", n))
+		}
+		c.send(post("/hot", strings.Repeat("x", maxBody+1)))
+		c.expect("general", strings.Repeat("x", maxBody+1))
+	})
 }
 
 func TestChunkedAndExpectAreServedByNetHTTP(t *testing.T) {
-	s := newSite(t, Options{})
-	c := s.dial()
-	c.send("POST /hot HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
-	c.expect("general", "abc")
-	c = s.dial()
-	c.send("POST /hot HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
-	if line, err := c.r.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
-		t.Fatalf("%q %v", line, err)
-	}
-	if _, err := c.r.ReadString('\n'); err != nil {
-		t.Fatal(err)
-	}
-	c.send("ab")
-	c.expect("general", "ab")
+	eachWay(t, Options{}, func(t *testing.T, s *site) {
+		c := s.dial()
+		c.send("POST /hot HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+		c.expect("general", "abc")
+		c = s.dial()
+		c.send("POST /hot HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+		if line, err := c.r.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
+			t.Fatalf("%q %v", line, err)
+		}
+		if _, err := c.r.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+		c.send("ab")
+		c.expect("general", "ab")
+	})
 }
 
 // A request that says two things about its length must have one reader only.
 func TestSmugglingIsNetHTTPsToJudge(t *testing.T) {
-	c := newSite(t, Options{}).dial()
-	c.send("POST /hot HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nPOST /hot HTTP/1.1\r\n")
-	r, err := http.ReadResponse(c.r, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Header.Get("Served") == "hot" {
-		t.Error("served in front")
-	}
+	eachWay(t, Options{}, func(t *testing.T, s *site) {
+		c := s.dial()
+		c.send("POST /hot HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nPOST /hot HTTP/1.1\r\n")
+		r, err := http.ReadResponse(c.r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Header.Get("Served") == "hot" {
+			t.Error("served in front")
+		}
+	})
 }
 
 func TestHalfARequestTimesOut(t *testing.T) {
-	c := newSite(t, Options{HeadTimeout: 50 * time.Millisecond}).dial()
-	c.send("POST /hot HTTP/1.1\r\nHost")
-	c.expectEnd()
+	eachWay(t, Options{HeadTimeout: 50 * time.Millisecond}, func(t *testing.T, s *site) {
+		c := s.dial()
+		c.send("POST /hot HTTP/1.1\r\nHost")
+		c.expectEnd()
+	})
 }
 
 func TestIdleConnectionTimesOut(t *testing.T) {
-	c := newSite(t, Options{IdleTimeout: 50 * time.Millisecond}).dial()
-	c.expectEnd()
+	eachWay(t, Options{IdleTimeout: 50 * time.Millisecond}, func(t *testing.T, s *site) {
+		c := s.dial()
+		c.expectEnd()
+	})
 }
 
 func TestStopEndsIdleConnectionsAtOnce(t *testing.T) {
-	s := newSite(t, Options{})
-	c := s.dial()
-	c.send(post("/hot", "1"))
-	c.expect("hot", "1")
-	s.stop()
-	c.expectEnd()
+	eachWay(t, Options{}, func(t *testing.T, s *site) {
+		c := s.dial()
+		c.send(post("/hot", "1"))
+		c.expect("hot", "1")
+		s.stop()
+		c.expectEnd()
+	})
 }
 
 func TestStopLetsAStartedRequestFinish(t *testing.T) {
-	s := newSite(t, Options{})
-	c := s.dial()
-	whole := post("/hot", "1")
-	c.send(post("/hot", "0") + whole[:30])
-	c.expect("hot", "0")
-	if err := s.http.Shutdown(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	c.send(whole[30:])
-	c.expect("hot", "1")
-	c.expectEnd()
+	eachWay(t, Options{}, func(t *testing.T, s *site) {
+		c := s.dial()
+		whole := post("/hot", "1")
+		c.send(post("/hot", "0") + whole[:30])
+		c.expect("hot", "0")
+		if err := s.http.Shutdown(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		c.send(whole[30:])
+		c.expect("hot", "1")
+		c.expectEnd()
+	})
 }
 
 func TestPanicCostsOneConnection(t *testing.T) {
-	s := newSite(t, Options{})
-	c := s.dial()
-	c.send(post("/hot/panic", ""))
-	c.expectEnd()
-	c = s.dial()
-	c.send(post("/hot", "1"))
-	c.expect("hot", "1")
+	eachWay(t, Options{}, func(t *testing.T, s *site) {
+		c := s.dial()
+		c.send(post("/hot/panic", ""))
+		c.expectEnd()
+		c = s.dial()
+		c.send(post("/hot", "1"))
+		c.expect("hot", "1")
+	})
+}
+
+// Requests of all sizes, cut anywhere, on several connections at once: each
+// answer is that of its request, in order.
+func TestAStreamOfRequestsCutAnywhere(t *testing.T) {
+	eachWay(t, Options{}, func(t *testing.T, s *site) {
+		rng := rand.New(rand.NewPCG(1, 2))
+		var group sync.WaitGroup
+		for range 4 {
+			var stream strings.Builder
+			var bodies []string
+			for i := range 200 {
+				n := rng.IntN(300)
+				if i%50 == 49 {
+					n = rng.IntN(maxBody)
+				}
+				bodies = append(bodies, strings.Repeat(string(rune('a'+i%26)), n))
+				stream.WriteString(post("/hot", bodies[i]))
+			}
+			c, rest := s.dial(), stream.String()
+			var cuts []int
+			for left := len(rest); left > 0; left -= cuts[len(cuts)-1] {
+				cuts = append(cuts, min(left, 1+rng.IntN(10_000)))
+			}
+			group.Go(func() {
+				for _, n := range cuts {
+					c.send(rest[:n])
+					rest = rest[n:]
+				}
+			})
+			group.Go(func() {
+				for _, body := range bodies {
+					c.expect("hot", body)
+				}
+			})
+		}
+		group.Wait()
+	})
+}
+
+// A client that sends a lot before it reads gets everything all the same.
+func TestASlowReaderGetsItsAnswers(t *testing.T) {
+	eachWay(t, Options{}, func(t *testing.T, s *site) {
+		const n = 300
+		body := strings.Repeat("x", 60_000)
+		c := s.dial()
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			for range n {
+				c.send(post("/hot", body))
+			}
+		}()
+		for range n {
+			c.expect("hot", body)
+		}
+		<-sent
+	})
+}
+
+// A client that never reads is given up, not waited for.
+func TestAClientThatDoesNotReadIsCut(t *testing.T) {
+	eachWay(t, Options{WriteTimeout: 50 * time.Millisecond}, func(_ *testing.T, s *site) {
+		c := s.dial()
+		for text := post("/hot", strings.Repeat("x", maxBody)); ; {
+			if _, err := io.WriteString(c.Conn, text); err != nil {
+				return // the deadline of the client would say so too, much later
+			}
+		}
+	})
 }

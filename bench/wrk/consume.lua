@@ -2,6 +2,7 @@
 --   wrk -t2 -c64 -d10s --latency -s bench/wrk/consume.lua http://127.0.0.1:8080      (from the root of the repository)
 -- BENCH_AGENTS (10000) agents named BENCH_PREFIX (bench) and a number; BENCH_TOKENS (1) tokens a call.
 dofile("bench/wrk/report.lua")
+dofile("bench/wrk/stride.lua")
 
 local agents = tonumber(os.getenv("BENCH_AGENTS") or "10000")
 local prefix = os.getenv("BENCH_PREFIX") or "bench"
@@ -12,18 +13,6 @@ local threads = 0
 function setup(thread)
   thread:set("slot", threads)
   threads = threads + 1
-end
-
-local function gcd(a, b)
-  while b ~= 0 do a, b = b, a % b end
-  return a
-end
-
--- Steps through all agents in an order without locality: a stride near the golden section that shares no divisor with the count.
-local function stride_for(n)
-  local s = math.max(1, math.floor(n * 0.618))
-  while gcd(s, n) ~= 1 do s = s + 1 end
-  return s
 end
 
 local requests, at, stride = {}, 0, 1
