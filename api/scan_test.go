@@ -55,6 +55,12 @@ func FuzzScanBatch(f *testing.F) {
 	for _, s := range append(batchSeeds, consumeSeeds...) {
 		f.Add([]byte(s))
 	}
+	for _, check := range []string{
+		`"agent":"a","tokens":1`, `"agent":"a","tokens":01`, `"agent":"a","tokens":0`, `"agent":"a","tokens":1.5`, `"agent":"","tokens":1`,
+		`"agent":"a","tokens":9999999999999999999`, `"agent":"a","tokens":9007199254`, `"agent":"a\u0041","tokens":1`, `"agent":"a","tokens":1,"agent":"b"`,
+	} {
+		f.Add([]byte(`{"checks":[{` + check + `},{"agent":"é","tokens":2}]}`))
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		checks, atomic, err := scanBatch(body, nil)
 		var want wire.BatchRequest
