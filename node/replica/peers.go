@@ -135,35 +135,39 @@ func (r *Replica) Tick(now Instant) {
 			p.lastAlive = now.Wall
 		}
 	}
-	if r.majority(now) {
-		for _, p := range r.peers {
-			due := (p.state == PeerFailed || p.state == PeerUnknown) && now.Mono-p.failedAt >= r.opts.ReleaseAfter.Nanoseconds()
-			if due && p.facts.Released.Load() == held {
-				p.facts.Release(now.Mono)
-				r.counters.releases.Add(1)
-			}
+	for _, p := range r.peers {
+		failed := p.state == PeerFailed || p.state == PeerUnknown
+		due := failed && p.facts.Released.Load() == held && now.Mono-p.failedAt >= r.opts.ReleaseAfter.Nanoseconds()
+		if due && r.majority(now, p.failedAt) {
+			p.facts.Release(now.Mono)
+			r.counters.releases.Add(1)
 		}
 	}
 	r.restView(now)
 	r.restamp(now)
 }
 
-// majority tells whether this node is on the side that may release: it sees
-// more than half of the members that were ready within the last day, or
-// exactly half with the smallest node id among them.
-func (r *Replica) majority(now Instant) bool {
+// majority tells whether this node is on the side that may release a share: it
+// sees more than half of the members that were ready within the last day, or
+// exactly half with the smallest node id among them. Only a peer that was heard
+// since the instant is seen: at the beginning of a partition those of the other
+// side are found to have failed one after the other, and would vouch for each
+// other's failure.
+func (r *Replica) majority(now Instant, since int64) bool {
 	total, seen := 1, 1
 	least, leastSeen := r.self, true
 	for _, p := range r.peers {
-		if now.Wall-p.lastAlive > quorumMemory.Milliseconds() || p.lastAlive == 0 || p.state == PeerLeft {
+		lately := p.lastAlive != 0 && now.Wall-p.lastAlive <= quorumMemory.Milliseconds()
+		if !lately || p.state == PeerLeft || r.member.gone(p.node) {
 			continue
 		}
 		total++
-		if p.state == PeerAlive {
+		alive := p.state == PeerAlive && p.facts.Heard.Load() > since
+		if alive {
 			seen++
 		}
 		if p.node < least {
-			least, leastSeen = p.node, p.state == PeerAlive
+			least, leastSeen = p.node, alive
 		}
 	}
 	return 2*seen > total || 2*seen == total && leastSeen
