@@ -117,8 +117,9 @@ cover: ## Coverage of all tests but the process tests; coverage/index.html
 ##@ Measure
 
 .PHONY: bench bench-go chaos sim
-sim: ## The cluster simulator on fresh seeds for DURATION (60s); SEED=n tells the story of one
-	@$(GO) run ./internal/sim/run $(if $(SEED),-seed $(SEED),-duration $(DURATION))
+sim: ## The cluster simulator on fresh seeds for DURATION (60s); SEED=n tells the story of one; SIMARGS="-workers 2"
+	@$(GO) build -o bin/sim ./internal/sim/run
+	@bin/sim $(if $(SEED),-seed $(SEED),-duration $(DURATION)) -commit "$$(git describe --always --dirty 2>/dev/null)" $(SIMARGS)
 
 chaos: e2e-tools ## Every fault at full length, 20 minutes; CHAOSARGS="-write docs/reliability.md" updates its table, -only NAME picks
 	@$(GO) run ./internal/chaos/run $(CHAOSARGS)

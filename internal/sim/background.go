@@ -75,7 +75,7 @@ func (w *world) repair(p, o *process, page *antientropy.Page) error {
 			continue
 		}
 		if !p.know.lossy && !o.know.lossy && !w.schism && !w.superseded(&page.Entries[i]) {
-			w.fail("I3", "an audit of %s with %s finds %s", p.m.name, o.m.name, w.entryNames([]*antientropy.Page{&one}))
+			w.fail("I3", "an audit of %s with %s: expected nothing that its vector says is there, got %s", p.m.name, o.m.name, w.entryNames([]*antientropy.Page{&one}))
 			return nil
 		}
 		w.coverage.hit(covRepaired)

@@ -16,7 +16,7 @@ func (w *world) checkStore(p *process) {
 	var cell storage.Cell
 	for k, key := range w.ledger.keys {
 		if _, err := p.store.Cell(key.kind, key.key, &cell); err != nil {
-			w.fail("store", "%s: %v", p.m.name, err)
+			w.fail("calls", "%s reads %s: expected the record, got %v", p.m.name, w.keyName(k), err)
 			return
 		}
 		want := w.ledger.sum(&d.know, k)
@@ -26,7 +26,7 @@ func (w *world) checkStore(p *process) {
 		}
 		// A lossy node may have too little, never too much.
 		if got := (amount{cell.Total.Consumed.Lo, cell.Total.Refunded.Lo}); !got.within(want) || !least.within(got) && !d.know.lossy {
-			w.fail("I4", "%s counts %s for %s, but was told of %s", p.m.name, tokens(got), w.keyName(k), tokens(want))
+			w.fail("I4", "what %s has counted of %s: expected %s, of which it was told, got %s", p.m.name, w.keyName(k), tokens(want), tokens(got))
 			return
 		}
 		for _, s := range cell.Slots {
@@ -50,15 +50,15 @@ func (w *world) checkRegisters(p *process, d *disk) {
 		case w.broken != nil:
 			return
 		case want == nil && found:
-			w.fail("I6", "%s holds %q, of which it was never told", p.m.name, key)
+			w.fail("I6", "%s, register %q: expected nothing, since it was told of no value, got version %v", p.m.name, key, reg.Version)
 		case want == nil:
 		case !found:
 			old := now - w.plan.Tombstones.Milliseconds()
 			if !(want.deleted && want.version.WallMS() < old || want.expires != 0 && want.expires < old) {
-				w.fail("I6", "%s does not hold %q any more, whose last value is %v", p.m.name, key, want)
+				w.fail("I6", "%s, register %q: expected version %v, got nothing", p.m.name, key, want.version)
 			}
 		case w.ledger.regs.find(k, &reg) != d.regs.get(k):
-			w.fail("I6", "%s holds version %v of %q, but was told of %v", p.m.name, reg.Version, key, want.version)
+			w.fail("I6", "%s, register %q: expected version %v, the last it was told of, got %v", p.m.name, key, want.version, reg.Version)
 		}
 	}
 }
@@ -66,7 +66,7 @@ func (w *world) checkRegisters(p *process, d *disk) {
 func (w *world) checkSlot(p *process, d *disk, k int, s storage.Slot) {
 	i, ok := w.ledger.runOf[s.Origin]
 	if !ok {
-		w.fail("I5", "%s holds a row of a run that never was", p.m.name)
+		w.fail("I5", "%s, rows of %s: expected runs that once were, got %v", p.m.name, w.keyName(k), s.Origin)
 		return
 	}
 	run := w.ledger.runs[i]
@@ -74,8 +74,8 @@ func (w *world) checkSlot(p *process, d *disk, k int, s storage.Slot) {
 		return
 	}
 	if place, at := run.find(k, s.Row), d.know.get(i, k); place != at || place == 0 {
-		w.fail("I1", "%s holds the row %v of %s for %s, number %d, but was told of number %d",
-			p.m.name, s.Row, run.name, w.keyName(k), place, at)
+		w.fail("I1", "the row of %s for %s at %s: expected number %d of those it wrote, got number %d, %s",
+			run.name, w.keyName(k), p.m.name, at, place, rowText(s.Row))
 	}
 }
 
@@ -88,7 +88,7 @@ func (w *world) checkIndex(p *process) {
 	listed := make(map[place]string)
 	note := func(o crdt.Origin, seq uint64, name string) {
 		if listed[place{o, seq}] != "" {
-			w.fail("I5", "%s holds %q and %q under seq %d of %s", p.m.name, listed[place{o, seq}], name, seq, w.runName(o))
+			w.fail("I5", "seq %d of %s at %s: expected one row, got %q and %q", seq, w.runName(o), p.m.name, listed[place{o, seq}], name)
 		}
 		listed[place{o, seq}] = name
 	}
@@ -110,19 +110,19 @@ func (w *world) checkIndex(p *process) {
 	for o := range runs {
 		w.must(p.store.Index(o, 0, func(seq uint64, kind crdt.Kind, key string) bool {
 			if listed[place{o, seq}] != string(kind)+key {
-				w.fail("index", "%s lists %q under seq %d of %s, where %q is", p.m.name, string(kind)+key, seq, w.runName(o), listed[place{o, seq}])
+				w.fail("index", "seq %d of %s at %s: expected %q, which has it, got %q listed", seq, w.runName(o), p.m.name, listed[place{o, seq}], string(kind)+key)
 			}
 			delete(listed, place{o, seq})
 			return true
 		}))
 	}
 	for at, name := range listed {
-		w.fail("index", "%s does not list %q under seq %d of %s", p.m.name, name, at.seq, w.runName(at.origin))
+		w.fail("index", "seq %d of %s at %s: expected %q to be listed, got nothing", at.seq, w.runName(at.origin), p.m.name, name)
 	}
 }
 
 func (w *world) must(err error) {
 	if err != nil {
-		w.fail("store", "%v", err)
+		w.fail("calls", "a check reads a store: expected an answer, got %v", err)
 	}
 }

@@ -61,7 +61,7 @@ func (w *world) decided(p *process, q *request, k int, out *replica.Outcome) {
 		w.tell("%s: consume %d of %s has to wait for a mark", run, q.n, q.agent)
 		w.coverage.hit(covMarkAwaited)
 		if q.tries++; q.tries > 50 {
-			w.fail("I15", "%s asks for a mark for %d of %s again and again", run, q.n, q.agent)
+			w.fail("I15", "%s, consume %d of %s: expected an answer after a mark or two, got 50 requests to wait", run, q.n, q.agent)
 			return
 		}
 		p.await(out.Wait, func(w *world, durable bool) {
@@ -158,7 +158,7 @@ func (w *world) batch(p *process, qs []*request, atomic bool) {
 	switch {
 	case b.Again:
 		if qs[0].tries++; qs[0].tries > 50 {
-			w.fail("I15", "%s asks for a mark for a batch again and again", p.m.name)
+			w.fail("I15", "%s, an atomic batch: expected an answer after a mark or two, got 50 requests to wait", p.m.name)
 			return
 		}
 		p.await(b.Wait, func(w *world, durable bool) {
@@ -192,7 +192,7 @@ func (w *world) opRefund(m *machine, _ *Op, c *chance) {
 	known := w.ledger.sum(&p.know, k).plus(p.pending[k])
 	want := min(uint64(r.Tokens), known.consumed-min(known.consumed, known.refunded))
 	if uint64(given) != want && !p.know.lossy && !w.schism {
-		w.fail("I11", "%s refunds %d of %s, but knows %s", p.m.name, given, q.agent, tokens(known))
+		w.fail("I11", "%s refunds %s: expected %dµ of the %s it knows of, got %dµ", p.m.name, q.agent, want, tokens(known), given)
 	}
 	w.tell("%s: refund %d of %s: %d", w.ledger.runs[p.run].name, q.n, q.agent, given/ratelimit.Token)
 	if given > 0 {
@@ -224,7 +224,7 @@ func (w *world) opLook(m *machine, _ *Op, c *chance) {
 		b := &v.Buckets[i]
 		l := b.Policy.Limit()
 		if b.Level > l.Capacity || b.Level < -l.Floor {
-			w.fail("I7", "%s has %s at level %d of −%d … %d", p.m.name, q.agent, b.Level, l.Floor, l.Capacity)
+			w.fail("I7", "the level of %s at %s: expected −%d … %d, got %d", q.agent, p.m.name, l.Floor, l.Capacity, b.Level)
 			return
 		}
 	}
@@ -238,7 +238,7 @@ func (w *world) opLook(m *machine, _ *Op, c *chance) {
 	}
 	got := amount{v.Total.Consumed.Lo, v.Total.Refunded.Lo}
 	if got != want && !(p.know.lossy && got.within(want)) && !w.schism {
-		w.fail("I4", "%s explains %s with %s, but was told of %s", p.m.name, q.agent, tokens(got), tokens(want))
+		w.fail("I4", "%s explains %s: expected %s, of which it was told, got %s", p.m.name, q.agent, tokens(want), tokens(got))
 	}
 }
 
@@ -252,7 +252,7 @@ func (w *world) failed(p *process, what string, err error) bool {
 		w.tell("%s: %s fails: %v", p.m.name, what, err)
 		w.dieOfDisk(p.m)
 	default:
-		w.fail(what, "%s: %v", p.m.name, err)
+		w.fail("calls", "%s, %s: expected success on a disk that works, got %v", p.m.name, what, err)
 	}
 	return true
 }

@@ -13,6 +13,13 @@
 // storage on its Memory engine. What is simulated: the processes around them
 // with their loops, disks, clocks, the network, gossip and the clients.
 //
+// # For those who build on it
+//
+// [RunSeed] executes the schedule of a seed and answers which promise it broke;
+// [NewPlan], [Run] and [Shrink] are its parts, and [Promises] lists what is
+// looked after by which check. A seed means the same schedule until the
+// generator changes; what must not change is kept as a plan in testdata.
+//
 // What is checked: the ledger keeps each accepted operation, each row a
 // replica wrote and which of them each node has been told of. It knows nothing
 // of generations, vectors, collection, gaps or merging; a node's totals must

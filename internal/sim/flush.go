@@ -45,6 +45,7 @@ func (w *world) beginFlush(p *process, c *chance) {
 	if p.flush != nil {
 		return // one at a time
 	}
+	w.tally.Flushes++
 	w.noteFlush(p, p.rep.BeginFlush(w.instant(p)), c)
 	fl := p.flush
 	if fl == nil || w.broken != nil {
@@ -141,7 +142,7 @@ func (w *world) noteRows(p *process, f *replica.Flush) {
 	}
 	for k := range w.ledger.keys {
 		if !p.pending[k].zero() && !w.void(&p.regs, k) {
-			w.fail("I4", "%s accepted %s of %s, but its flush does not write it", run.name, tokens(p.pending[k]), w.keyName(k))
+			w.fail("I4", "a flush of %s: expected a row for %s, of which it accepted %s, got none", run.name, w.keyName(k), tokens(p.pending[k]))
 			return
 		}
 		p.pending[k] = amount{}
@@ -153,7 +154,7 @@ func (w *world) noteRows(p *process, f *replica.Flush) {
 
 func (w *world) noteEntry(p *process, run *ledgerRun, e *crdt.Entry) {
 	if e.Seq() <= run.lastSeq {
-		w.fail("I5", "%s writes seq %d after seq %d", run.name, e.Seq(), run.lastSeq)
+		w.fail("I5", "a flush of %s: expected a seq after %d, got %d", run.name, run.lastSeq, e.Seq())
 		return
 	}
 	run.lastSeq = e.Seq()
@@ -199,14 +200,14 @@ func (w *world) noteRow(p *process, run *ledgerRun, e *crdt.Entry) {
 	if last.row.Birth == e.Row.Birth {
 		want = want.plus(amount{last.row.Consumed, last.row.Refunded})
 	} else if e.Row.Birth != e.Row.Seq {
-		w.fail("I5", "%s gives %s the birth %d at seq %d", run.name, w.keyName(k), e.Row.Birth, e.Row.Seq)
+		w.fail("I5", "%s begins a generation of %s: expected birth %d, its seq, got %d", run.name, w.keyName(k), e.Row.Seq, e.Row.Birth)
 		return
 	} else if len(list) > 0 {
 		w.coverage.hit(covBirth)
 	}
 	if (amount{e.Row.Consumed, e.Row.Refunded}) != want {
-		w.fail("I4", "%s writes %d−%d for %s, but accepted %v since the row %v",
-			run.name, e.Row.Consumed, e.Row.Refunded, w.keyName(k), grown, last.row)
+		w.fail("I4", "the row of %s for %s: expected %s, with the %s accepted since the last one, got %s",
+			run.name, w.keyName(k), tokens(want), tokens(grown), rowText(e.Row))
 		return
 	}
 	p.pending[k] = amount{}
@@ -218,7 +219,7 @@ func (w *world) noteRow(p *process, run *ledgerRun, e *crdt.Entry) {
 func (w *world) noteRegister(p *process, run *ledgerRun, e *crdt.Entry) {
 	k := w.ledger.regs.key(e.Key)
 	if w.ledger.regs.find(k, &e.Register) != p.regs.get(k) {
-		w.fail("I6", "%s writes an old value of %q", run.name, e.Key)
+		w.fail("I6", "a flush of %s, register %q: expected the value it was last told of, got version %v", run.name, e.Key, e.Register.Version)
 	}
 }
 

@@ -71,10 +71,10 @@ func (w *world) checkReleases(p *process) {
 		}
 		due := w.now-peer.since > w.plan.Release.Milliseconds()+1000
 		if majority && due && !m.Released && w.allHeardSince(p, members, peer.since) {
-			w.fail("I15", "%s sees a majority and still holds the share of %s, which failed %d ms ago", p.m.name, m.Name, w.now-peer.since)
+			w.fail("I15", "%s sees a majority; the share of %s, which failed %d ms ago: expected released, got held", p.m.name, m.Name, w.now-peer.since)
 		}
 		if m.Released && p.majority < peer.since && peer.wasAlive {
-			w.fail("C5", "%s released the share of %s without a majority", p.m.name, m.Name)
+			w.fail("C5", "%s sees no majority; the share of %s: expected held, got released", p.m.name, m.Name)
 		}
 	}
 }

@@ -102,14 +102,14 @@ func (w *world) checkAdmission(p *process, q *request, k int) {
 		return // debt may be forgiven: the bound is wider
 	}
 	if w.alone() && level < 0 {
-		w.fail("I8", "%s, alone, admits %d of %s, of which %d µtok were missing", p.m.name, q.n, q.agent, -level)
+		w.fail("I8", "%s, alone, is asked for %d of %s: expected a denial, since %d µtok are missing, got admission", p.m.name, q.n, q.agent, -level)
 	}
 	known := w.ledger.sum(&p.know, k).plus(p.pending[k])
 	unseen := int64(b.taken - min(b.taken, known.consumed))
 	bound := unseen + w.mistaken(p, &l) + w.rounding(p, &l)
 	if -level > bound {
-		w.fail("I8", "%s admits %d of %s and overdraws it by %d µtok; it was not told of %d, the bound is %d",
-			p.m.name, q.n, q.agent, -level, unseen, bound)
+		w.fail("I8", "%s admits %d of %s; overdraft: expected %d µtok at most, as it was not told of %d, got %d",
+			p.m.name, q.n, q.agent, bound, unseen, -level)
 	}
 	if -level > 0 {
 		w.coverage.hit(covOvershootChecked)
@@ -172,10 +172,10 @@ func (w *world) checkDenial(p *process, q *request, k int, out *replica.Outcome)
 	l := w.limitOf(q)
 	b.refilled(w, &l)
 	if level := b.micro(&l); level >= q.n*ratelimit.Token {
-		w.fail("I8", "%s, alone, denies %d of %s, of which %d µtok are there", p.m.name, q.n, q.agent, level)
+		w.fail("I8", "%s, alone, is asked for %d of %s: expected admission, since %d µtok are there, got a denial", p.m.name, q.n, q.agent, level)
 	}
 	if out.Decision.RetryAfter <= 0 {
-		w.fail("I8", "%s denies %d of %s and says to try again at once", p.m.name, q.n, q.agent)
+		w.fail("I8", "%s denies %d of %s: expected a time after which to try again, got none", p.m.name, q.n, q.agent)
 	}
 }
 
@@ -192,7 +192,7 @@ func (w *world) checkExact(p *process, q *request, level int64) {
 	l := w.limitOf(q)
 	b.refilled(w, &l)
 	if want := b.micro(&l); level != want {
-		w.fail("I8", "%s, alone, has %s at %d, and it should be at %d", p.m.name, q.agent, level, want)
+		w.fail("I8", "%s, alone, level of %s: expected %d µtok, got %d", p.m.name, q.agent, want, level)
 	}
 }
 

@@ -34,7 +34,7 @@ func (w *world) opKVPut(m *machine, op *Op, c *chance) {
 	w.tell("%s: put %s", w.ledger.runs[p.run].name, name)
 	w.coverage.hit(covKVPut)
 	if v := w.wrote(p, kvKey(name), wait); v != nil && (v.deleted || !bytes.Equal(v.value, write.Value)) {
-		w.fail("E4", "%s stores something else than it was given", p.m.name)
+		w.fail("E4", "%s stores %s: expected %q, got %q", p.m.name, name, write.Value, v.value)
 	}
 }
 
@@ -69,7 +69,7 @@ func (w *world) opKVIncrement(m *machine, _ *Op, c *chance) {
 	w.accept(p, k, a)
 	known := w.ledger.sum(&p.know, k).plus(p.pending[k])
 	if want := int64(known.consumed - known.refunded); n != want && !p.know.lossy && !w.schism {
-		w.fail("E6", "%s answers %d for %s, but was told of %d", p.m.name, n, name, want)
+		w.fail("E6", "%s increments %s: expected %d, of which it was told, got %d", p.m.name, name, want, n)
 	}
 	w.tell("%s: %s += %d", w.ledger.runs[p.run].name, name, by)
 	w.coverage.hit(covIncrement)
@@ -108,7 +108,7 @@ func (w *world) getRegister(p *process, name string) {
 	}
 	visible := v != nil && !v.deleted && (v.expires == 0 || now.Wall < v.expires)
 	if visible != (err == nil) || visible && !bytes.Equal(e.Value, v.value) {
-		w.fail("I6", "%s reads %s as %q (%v), but was told %v", p.m.name, name, e.Value, err, v)
+		w.fail("I6", "%s reads %s: expected %v, got %q (%v)", p.m.name, name, v, e.Value, err)
 	}
 }
 
@@ -125,6 +125,6 @@ func (w *world) getCounter(p *process, name string) {
 		want = int64(a.consumed - a.refunded)
 	}
 	if e.Number != want && !p.know.lossy && !w.schism {
-		w.fail("E6", "%s reads %s as %d (%v), but was told of %d", p.m.name, name, e.Number, err, want)
+		w.fail("E6", "%s reads %s: expected %d, of which it was told, got %d (%v)", p.m.name, name, want, e.Number, err)
 	}
 }

@@ -137,7 +137,7 @@ func (w *world) newDisk(m *machine) {
 		err = store.InitSelf(storage.Self{Node: m.disk.node, Cluster: clusterName})
 	}
 	if err != nil {
-		w.fail("start", "a new disk of %s: %v", m.name, err)
+		w.fail("calls", "%s makes a new disk: expected success, got %v", m.name, err)
 	}
 }
 
@@ -196,7 +196,7 @@ func (w *world) open(p *process, origin crdt.Origin) (err error) {
 func (w *world) openFailed(p *process, err error) {
 	m := p.m
 	if m.failAt == 0 {
-		w.fail("start", "%s: %v", m.name, err)
+		w.fail("calls", "%s starts: expected success on a disk that works, got %v", m.name, err)
 		return
 	}
 	w.tell("%s cannot start: %v", m.name, err)
@@ -257,13 +257,13 @@ func (w *world) checkPromises(p *process) {
 			continue
 		}
 		if most := w.mostCharged(owed.accepted[k].consumed - have.consumed); charge.consumed > most {
-			w.fail("I10", "%s is charged %d of %s; %d were not written by the last run, so %d at most",
-				p.m.name, charge.consumed, w.keyName(k), owed.accepted[k].consumed-have.consumed, most)
+			w.fail("I10", "%s starts; its charge for %s: expected %d at most, as the last run had not written %d, got %d",
+				p.m.name, w.keyName(k), most, owed.accepted[k].consumed-have.consumed, charge.consumed)
 			return
 		}
 		if have.consumed+charge.consumed < owed.floor[k] {
-			w.fail("I10", "%s had answered for %d of %s, of which %d and a charge of %d are left",
-				w.ledger.runs[owed.run].name, owed.floor[k], w.keyName(k), have.consumed, charge.consumed)
+			w.fail("I10", "after the crash of %s, %s: expected %d, for which it had answered, got %d and a charge of %d",
+				w.ledger.runs[owed.run].name, w.keyName(k), owed.floor[k], have.consumed, charge.consumed)
 			return
 		}
 	}
@@ -272,7 +272,7 @@ func (w *world) checkPromises(p *process) {
 		if have == f.place || have > 0 && w.ledger.regs.values[f.key][have-1].later(&w.ledger.regs.values[f.key][f.place-1]) {
 			continue
 		}
-		w.fail("I10", "%s had answered for a write of %q that is gone", w.ledger.runs[owed.run].name, w.ledger.regs.keys[f.key])
+		w.fail("I10", "after the crash of %s, register %q: expected the value for which it had answered, got an older one", w.ledger.runs[owed.run].name, w.ledger.regs.keys[f.key])
 		return
 	}
 }
@@ -364,7 +364,7 @@ func (w *world) bootstrap(m *machine) bool {
 		}
 		var stream bytes.Buffer
 		if err := d.proc.rep.WriteSnapshot(&stream); err != nil {
-			w.fail("bootstrap", "%s cannot write a snapshot: %v", d.name, err)
+			w.fail("calls", "%s writes a snapshot: expected success, got %v", d.name, err)
 			return false
 		}
 		store, err := storage.New(m.disk.engine)
@@ -372,7 +372,7 @@ func (w *world) bootstrap(m *machine) bool {
 			err = storage.Import(store, &stream, nil)
 		}
 		if err != nil {
-			w.fail("bootstrap", "%s cannot load the snapshot of %s: %v", m.name, d.name, err)
+			w.fail("calls", "%s loads the snapshot of %s: expected success, got %v", m.name, d.name, err)
 			return false
 		}
 		m.disk.know, m.disk.regs, m.disk.empty = d.disk.know.clone(), d.disk.regs.clone(), false

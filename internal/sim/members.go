@@ -121,7 +121,7 @@ func (w *world) forget(p *process, n crdt.NodeID) (known bool) {
 		return false
 	}
 	w.coverage.hit(covForgotten)
-	w.tell("%s forgets node %v", p.m.name, n)
+	w.tell("%s is told to forget %s", p.m.name, w.nodeName(n))
 	w.wrote(p, memberKey(n), wait)
 	return true
 }

@@ -42,7 +42,7 @@ func (w *world) entryNames(pages []*antientropy.Page) string {
 		b.WriteString(" [")
 		for i := range p.Entries {
 			e := &p.Entries[i]
-			fmt.Fprintf(&b, " %d: %s", e.Seq(), entryName(e.Kind, e.Key))
+			fmt.Fprintf(&b, " %d: %s", e.Seq(), w.entryName(e))
 			if e.Kind != crdt.KindRegister {
 				fmt.Fprintf(&b, " %s", rowText(e.Row))
 			}
@@ -53,6 +53,25 @@ func (w *world) entryNames(pages []*antientropy.Page) string {
 		}
 	}
 	return b.String()
+}
+
+func (w *world) entryName(e *crdt.Entry) string {
+	if r, err := crdt.ParseRegisterKey(e.Key); e.Kind == crdt.KindRegister && err == nil && r.Space == crdt.SpaceMember {
+		if n, err := crdt.ParseNodeID(r.Name); err == nil {
+			return fmt.Sprintf("%s is %s", w.nodeName(n), e.Register.Value)
+		}
+	}
+	return entryName(e.Kind, e.Key)
+}
+
+// nodeName tells an identity by its first run: "b1's".
+func (w *world) nodeName(n crdt.NodeID) string {
+	for _, r := range w.ledger.runs {
+		if r.node == n {
+			return "the node of " + r.name
+		}
+	}
+	return n.String()
 }
 
 // rowText writes a bucket's row in tokens, as far as they are whole.

@@ -30,6 +30,7 @@ type message struct {
 func (w *world) send(m *message) {
 	net, c := &w.plan.Net, &m.chance
 	if w.cut[m.from][m.to] || !w.calm && c.permille(net.Drop) {
+		w.tally.Struck++
 		return
 	}
 	if w.calm {
@@ -38,11 +39,13 @@ func (w *world) send(m *message) {
 	}
 	if c.permille(net.Dup) {
 		w.coverage.hit(covDup)
+		w.tally.Struck++
 		twin := *m
 		twin.chance = c.fork()
 		w.travel(&twin)
 	}
 	if c.permille(net.Damage) {
+		w.tally.Struck++
 		m.damage()
 	}
 	w.travel(m)
@@ -53,6 +56,7 @@ func (w *world) travel(m *message) {
 	delay := int64(c.below(int(net.Latency) + 1))
 	if c.permille(net.Slow) {
 		delay += int64(c.below(int(net.SlowMS)))
+		w.tally.Struck++
 	}
 	w.queue.push(w.now+delay, func(w *world) {
 		if !w.cut[m.from][m.to] {
@@ -100,11 +104,11 @@ func (w *world) deliver(m *message) {
 func (w *world) decoded(m *message, err error) bool {
 	switch {
 	case m.damaged && err == nil:
-		w.fail("I12", "a damaged message was taken for a good one")
+		w.fail("I12", "a damaged message: expected an error, got a message")
 	case m.damaged:
 		w.coverage.hit(covDamaged)
 	case err != nil:
-		w.fail("I14", "%s refuses what %s sent: %v", w.machines[m.to].name, w.machines[m.from].name, err)
+		w.fail("I14", "%s decodes what %s sent: expected a message, got %v", w.machines[m.to].name, w.machines[m.from].name, err)
 	}
 	return err == nil && !m.damaged
 }
@@ -114,6 +118,7 @@ func (w *world) deliverPage(p *process, m *message) {
 	if !w.decoded(m, err) {
 		return
 	}
+	w.tally.Pages++
 	now := w.instant(p)
 	var ack antientropy.Ack
 	if m.kind == msgPush {
@@ -142,7 +147,7 @@ func (w *world) deliverPage(p *process, m *message) {
 	case p.m.faulty:
 		w.failed(p, "merge", err)
 	default:
-		w.fail("I14", "%s refuses a page of %s: %v", p.m.name, w.machines[m.from].name, err)
+		w.fail("I14", "%s gets a page of %s: expected it to be taken, got %v", p.m.name, w.machines[m.from].name, err)
 	}
 }
 
@@ -158,7 +163,7 @@ func (w *world) learnPage(p *process, page *antientropy.Page) {
 	w.noteHeard(p, page)
 	i, ok := w.ledger.runOf[page.Run.Origin]
 	if !ok {
-		w.fail("I5", "%s takes a page of a run that never was: %v", p.m.name, page.Run)
+		w.fail("I5", "%s takes a page: expected one of a run that once was, got %v", p.m.name, page.Run)
 		return
 	}
 	run := w.ledger.runs[i]
@@ -174,7 +179,7 @@ func (w *world) learnPage(p *process, page *antientropy.Page) {
 		}
 		place := run.find(k, e.Row)
 		if place == 0 {
-			w.fail("I5", "%s is sent the row %v of %s for %s, which nobody wrote", p.m.name, e.Row, run.name, w.keyName(k))
+			w.fail("I5", "%s is sent a row of %s for %s: expected one that it wrote, got %s at seq %d", p.m.name, run.name, w.keyName(k), rowText(e.Row), e.Row.Seq)
 			return
 		}
 		if p.know.learn(i, k, place) {
@@ -190,7 +195,7 @@ func (w *world) learnRegister(p *process, e *crdt.Entry) {
 	key := w.ledger.regs.key(e.Key)
 	place := w.ledger.regs.find(key, &e.Register)
 	if place == 0 {
-		w.fail("I6", "%s is sent a value of register %q that nobody wrote", p.m.name, e.Key)
+		w.fail("I6", "%s is sent register %q: expected a value that somebody wrote, got version %v", p.m.name, e.Key, e.Register.Version)
 		return
 	}
 	if p.regs.learn(&w.ledger.regs, key, place) {
@@ -228,7 +233,7 @@ func (w *world) deliverPull(p *process, m *message) {
 		w.failed(p, "pull", err)
 		return
 	case err != nil:
-		w.fail("I14", "%s refuses a pull of %s: %v", p.m.name, w.machines[m.from].name, err)
+		w.fail("I14", "%s is asked by %s what it lacks: expected an answer, got %v", p.m.name, w.machines[m.from].name, err)
 		return
 	}
 	ack := p.rep.Ack(w.instant(p))

@@ -166,6 +166,10 @@ func (w *world) do(op *Op) {
 	if m.faulty && (op.Kind == OpLook || op.Kind == OpKVGet || op.Kind == OpRefund) {
 		return // what memory shows is not what was told, if a read went wrong
 	}
+	w.tally.Operations++
+	if op.Kind >= OpCrash && op.Kind != OpStop && op.Kind != OpBackup && op.Kind != OpHeal && op.Kind != OpJoin {
+		w.tally.Faults++
+	}
 	c := chance(op.R)
 	spec.run(w, m, op, &c)
 	if m.proc != nil {

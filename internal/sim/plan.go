@@ -1,7 +1,9 @@
 package sim
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/openclaw/clawd/ratelimit"
@@ -137,3 +139,27 @@ func newPolicy(r *rand.Rand) ratelimit.Policy {
 	}
 	return p
 }
+
+// Describe tells what a story does not: how the cluster is set up.
+func (p *Plan) Describe() string {
+	var b strings.Builder
+	l := p.Default.Limit()
+	fmt.Fprintf(&b, "  %d machines, %d spare; %d agents with capacity %d, %s tokens in %s s, %s, floor %d",
+		p.Machines, p.Spares, p.Agents, p.Default.Capacity, p.Default.RefillRate, p.Default.IntervalSeconds, p.Default.Durability, l.Floor/ratelimit.Token)
+	for i := range p.Policies {
+		fmt.Fprintf(&b, ", a policy %q", p.Policies[i].Name)
+	}
+	fmt.Fprintf(&b, "\n  idle after %v, forgotten after %v; %d rows a page, %d cells in memory", p.Idle, p.Forget, p.PageRows, p.HotCells)
+	if n := p.Net; n.Drop+n.Dup+n.Slow+n.Damage > 0 {
+		fmt.Fprintf(&b, "; of 1000 messages %d are lost, %d come twice, %d are late, %d are damaged", n.Drop, n.Dup, n.Slow, n.Damage)
+	}
+	for i, c := range p.Clocks {
+		if c != (Clock{}) {
+			fmt.Fprintf(&b, "; the clock of %s is off by %d ms and drifts by %d ppm", machineName(i), c.OffsetMS, c.DriftPPM)
+		}
+	}
+	b.WriteString("\n\n")
+	return b.String()
+}
+
+func machineName(i int) string { return string(rune('a' + i)) }

@@ -119,17 +119,17 @@ func (w *world) wrote(p *process, key crdt.RegisterKey, wait uint64) *regValue {
 		return nil
 	}
 	if !found {
-		w.fail("E4", "%s does not hold the register it just wrote", p.m.name)
+		w.fail("E4", "%s reads register %q, which it just wrote: expected it, got nothing", p.m.name, key.Name)
 		return nil
 	}
 	k := w.ledger.regs.key(key.Encode())
 	v := regValue{version: reg.Version, writer: reg.Writer, deleted: reg.Deleted, value: reg.Value, expires: reg.ExpiresAt}
 	if have := w.ledger.regs.value(p.regs, k); v.writer != p.node || have != nil && have.version >= v.version {
-		w.fail("E4", "%s writes %q with version %v by %v over %v", p.m.name, key.Name, v.version, v.writer, have)
+		w.fail("E4", "%s writes register %q over %v: expected a later version of its own, got %v by %v", p.m.name, key.Name, have, v.version, v.writer)
 		return nil
 	}
 	if wait == 0 {
-		w.fail("E2", "%s answers for a write of %q that is not durable", p.m.name, key.Name)
+		w.fail("E2", "%s writes register %q: expected an answer that waits for a flush, got one at once", p.m.name, key.Name)
 		return nil
 	}
 	place := w.ledger.regs.add(k, v)

@@ -197,14 +197,14 @@ func (w *world) checkKnows(m *machine, best *knowledge, regs regKnowledge) {
 		run, k := i/maxKeys, i%maxKeys
 		if have := m.disk.know.get(run, k); have < int(at) && !w.void(&regs, k) && !w.ledger.runs[run].disowned && !(w.torn && w.deleted(k)) {
 			r := w.ledger.runs[run]
-			w.fail("I3", "%s was never told of seq %d of %s for %s (it knows number %d of %d)",
-				m.name, r.rows[k][at-1].row.Seq, r.name, w.keyName(k), have, at)
+			w.fail("I3", "all is quiet; what %s was told that %s wrote for %s: expected seq %d, as others were, got number %d of %d",
+				m.name, r.name, w.keyName(k), r.rows[k][at-1].row.Seq, have, at)
 			return
 		}
 	}
 	for key, at := range regs {
 		if have := m.disk.regs.get(key); have != int(at) {
-			w.fail("I3", "%s holds value %d of %q, not %d", m.name, have, w.ledger.regs.keys[key], at)
+			w.fail("I3", "all is quiet; register %q at %s: expected value number %d, got %d", w.ledger.regs.keys[key], m.name, at, have)
 			return
 		}
 	}
@@ -221,7 +221,7 @@ func (w *world) checkVectors() {
 	for i, m := range members {
 		for o, seq := range all[0] {
 			if have, ok := all[i][o]; ok && have != seq && !w.disowned(o) && !m.disk.know.lossy && !members[0].disk.know.lossy {
-				w.fail("I3", "%s has %s up to %d, and %s up to %d", members[0].name, w.runName(o), seq, m.name, have)
+				w.fail("I3", "all is quiet; the vector of %s for %s: expected %d, as at %s, got %d", m.name, w.runName(o), seq, members[0].name, have)
 				return
 			}
 		}
@@ -309,7 +309,7 @@ func (w *world) checkBounded() {
 		w.checkStore(m.proc)
 		for k := range w.ledger.keys {
 			for _, s := range w.slots(m, k) {
-				w.fail("I13", "%s still holds %v of %s for %s", m.name, s.Row, w.runName(s.Origin), w.keyName(k))
+				w.fail("I13", "all is idle; rows of %s at %s: expected none, got %s of %s", w.keyName(k), m.name, rowText(s.Row), w.runName(s.Origin))
 				return
 			}
 		}
@@ -320,7 +320,7 @@ func (w *world) checkBounded() {
 		w.must(err)
 		for o := range runs {
 			if _, ours := w.ledger.runOf[o]; !ours {
-				w.fail("I13", "%s keeps the vector of %v, which never was", m.name, o)
+				w.fail("I13", "vectors at %s: expected those of runs that once were, got %v", m.name, o)
 			}
 		}
 	}
@@ -343,7 +343,7 @@ func (w *world) checkFull() {
 			b := &v.Buckets[0]
 			l := b.Policy.Limit()
 			if idle := refill(&l, 3_000_000, -30_000); idle > l.Capacity+l.Floor && b.Level < l.Capacity {
-				w.fail("I15", "%s has %s at %d of %d after the time it takes to fill twice", m.name, q.agent, b.Level, l.Capacity)
+				w.fail("I15", "the level of %s at %s after the time it takes to fill twice: expected %d, got %d", q.agent, m.name, l.Capacity, b.Level)
 			}
 		}
 	}

@@ -16,6 +16,7 @@ type world struct {
 	cut      [][]bool // cut[a][b]: nothing of a reaches b
 	ledger   *ledger
 	coverage *Coverage
+	tally    Tally
 	story    *strings.Builder // nil: nobody reads it
 	broken   *Violation
 	settling bool // faults are over
@@ -31,7 +32,8 @@ type world struct {
 // Result is how a schedule ended.
 type Result struct {
 	Violation *Violation // nil: all promises were kept
-	Story     string     // with Options.Story
+	Tally     Tally
+	Story     string // with Options.Story
 }
 
 // Options of a run.
@@ -39,6 +41,9 @@ type Options struct {
 	Coverage *Coverage // may be nil
 	Story    bool      // tell what happened
 }
+
+// RunSeed executes the plan of a seed and answers which promise it broke, or nil.
+func RunSeed(seed uint64) *Violation { return Run(NewPlan(seed), Options{}).Violation }
 
 // Run executes a plan. It always does the same.
 func Run(p *Plan, o Options) Result {
@@ -50,7 +55,9 @@ func Run(p *Plan, o Options) Result {
 		w.story = new(strings.Builder)
 	}
 	w.runCatching()
-	res := Result{Violation: w.broken}
+	w.tally.Schedules, w.tally.Machines = 1, uint64(len(w.machines))
+	w.tally.Shortest, w.tally.Longest = len(p.Ops), len(p.Ops)
+	res := Result{Violation: w.broken, Tally: w.tally}
 	if w.story != nil {
 		res.Story = w.story.String()
 	}
@@ -62,7 +69,8 @@ func (w *world) runCatching() {
 	defer func() {
 		if r := recover(); r != nil {
 			w.broken = nil
-			w.fail("I12", "panic: %v\n%s", r, stack())
+			w.tell("%s", stack())
+			w.fail("I12", "a call: expected it to return, got a panic: %v", r)
 		}
 	}()
 	w.begin()
@@ -88,7 +96,7 @@ func (w *world) begin() {
 	n := w.plan.Machines + w.plan.Spares
 	for i := range n {
 		w.machines = append(w.machines, &machine{
-			id: i, name: string(rune('a' + i)), clock: w.plan.Clocks[i],
+			id: i, name: machineName(i), clock: w.plan.Clocks[i],
 		})
 		w.cut = append(w.cut, make([]bool, n))
 	}
@@ -106,7 +114,8 @@ func (w *world) begin() {
 func (w *world) fail(invariant, format string, args ...any) {
 	if w.broken == nil {
 		w.broken = &Violation{Invariant: invariant, Detail: fmt.Sprintf(format, args...), At: w.now}
-		w.tell("VIOLATION %s: %s", invariant, w.broken.Detail)
+		w.tell("VIOLATION of %s: %s", invariant, says(invariant))
+		w.tell("%s: %s", invariant, w.broken.Detail)
 	}
 }
 

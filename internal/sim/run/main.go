@@ -1,73 +1,104 @@
-// Command run executes simulated schedules: fresh seeds for a while, or one
-// seed again with its story.
+// Command run is the cluster simulator as a program: fresh seeds for a while, or
+// one seed again, with its story. Its exit code is 1 when a promise was broken or
+// something rare never happened, and 2 for wrong flags.
 package main
 
 import (
 	"flag"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"os"
 	"runtime/debug"
 	"runtime/pprof"
 	"time"
-
-	"github.com/openclaw/clawd/internal/sim"
 )
 
-func main() { os.Exit(run()) }
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-func run() int {
-	seed := flag.Uint64("seed", 0, "run this seed alone and tell its story")
-	shrink := flag.Uint64("shrink", 0, "shrink this seed")
-	outFile := flag.String("o", "/tmp/plan.json", "where to put the shrunk plan")
-	from := flag.Uint64("from", 1, "first of the fresh seeds")
-	duration := flag.Duration("duration", 10*time.Second, "how long to run fresh seeds")
-	stop := flag.Int("stop", 3, "end after so many violations")
-	profile := flag.String("cpuprofile", "", "write a profile")
-	flag.Parse()
+// options are the flags.
+type options struct {
+	seed      uint64
+	from      uint64
+	count     uint64
+	duration  time.Duration
+	workers   int
+	stop      int
+	plan      string
+	commit    string
+	noShrink  bool
+	profileTo string
+}
+
+func run(args []string, out, errs io.Writer) int {
+	o, err := parse(args, errs)
+	if err != nil {
+		return 2
+	}
 	debug.SetGCPercent(1600) // hardly anything lives: a collection is waste
-	if *profile != "" {
-		f, _ := os.Create(*profile)
-		_ = pprof.StartCPUProfile(f)
-		defer pprof.StopCPUProfile()
-	}
-	if *shrink != 0 {
-		plan := sim.NewPlan(*shrink)
-		res := sim.Run(plan, sim.Options{})
-		if res.Violation == nil {
-			fmt.Println("no violation")
-			return 0
-		}
-		plan = sim.Shrink(plan, res.Violation.Invariant, 20*time.Second, time.Now)
-		out, _ := plan.Marshal()
-		_ = os.WriteFile(*outFile, out, 0o600)
-		fmt.Print(sim.Run(plan, sim.Options{Story: true}).Story)
-		fmt.Printf("%+v\n", plan.Config)
-		return 1
-	}
-	if *seed != 0 {
-		res := sim.Run(sim.NewPlan(*seed), sim.Options{Story: true})
-		fmt.Print(res.Story)
-		if res.Violation != nil {
+	if o.profileTo != "" {
+		stop, err := profile(o.profileTo)
+		if err != nil {
+			_, _ = fmt.Fprintln(errs, err)
 			return 1
 		}
-		return 0
+		defer stop()
 	}
-	var cov sim.Coverage
-	violations := 0
-	began := time.Now()
-	n := 0
-	for s := *from; time.Since(began) < *duration && violations < *stop; s++ {
-		res := sim.Run(sim.NewPlan(s), sim.Options{Coverage: &cov})
-		n++
-		if res.Violation != nil {
-			violations++
-			fmt.Printf("seed %d: %v\n", s, res.Violation)
-		}
+	if o.seed != 0 {
+		return replay(o, out, errs)
 	}
-	cov.Print(os.Stdout)
-	fmt.Printf("sim: %d schedules, %d violations (%.0f a minute)\n", n, violations, float64(n)/time.Since(began).Minutes())
-	if violations > 0 {
-		return 1
+	return explore(o, out)
+}
+
+func parse(args []string, errs io.Writer) (options, error) {
+	var o options
+	f := flag.NewFlagSet("sim", flag.ContinueOnError)
+	f.SetOutput(errs)
+	f.Uint64Var(&o.seed, "seed", 0, "run this seed alone and tell its story")
+	f.Uint64Var(&o.from, "from", 0, "first of the fresh seeds; 0 draws one")
+	f.Uint64Var(&o.count, "n", 0, "how many schedules; 0 is as many as fit into -duration")
+	f.DurationVar(&o.duration, "duration", time.Minute, "how long to run fresh seeds")
+	f.IntVar(&o.workers, "workers", 1, "how many schedules run at a time")
+	f.IntVar(&o.stop, "stop", 3, "end after so many violations")
+	f.StringVar(&o.plan, "plan", "", "write the shrunk plan of a violation to this file, to be kept as a regression")
+	f.StringVar(&o.commit, "commit", "", "what is tested; told with a violation, since a seed means another schedule in another version")
+	f.BoolVar(&o.noShrink, "no-shrink", false, "only name the seeds that break a promise")
+	f.StringVar(&o.profileTo, "cpuprofile", "", "write a CPU profile to this file")
+	if err := f.Parse(args); err != nil {
+		return o, err
 	}
-	return 0
+	bad := ""
+	switch {
+	case f.NArg() > 0:
+		bad = fmt.Sprintf("unexpected argument %q", f.Arg(0))
+	case o.workers < 1 || o.workers > 256:
+		bad = "-workers must be 1 to 256"
+	case o.stop < 1:
+		bad = "-stop must be at least 1"
+	case o.duration <= 0:
+		bad = "-duration must be positive"
+	}
+	if bad != "" {
+		_, _ = fmt.Fprintln(errs, "sim:", bad)
+		return o, fmt.Errorf("sim: %s", bad)
+	}
+	if o.from == 0 {
+		o.from = 1 + rand.Uint64N(1_000_000_000)
+	}
+	return o, nil
+}
+
+func profile(file string) (stop func(), err error) {
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = f.Close()
+	}, nil
 }
