@@ -26,7 +26,7 @@ func (a agents) explain(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	answer, err := a.read.Explain(r.Context(), Check{Tenant: DefaultTenant, Agent: agent, Tokens: tokens})
+	answer, err := a.read.Explain(r.Context(), Check{Tenant: tenantOf(w), Agent: agent, Tokens: tokens})
 	if err != nil {
 		return err
 	}
@@ -50,14 +50,14 @@ func (a agents) list(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		top, err := a.read.TopAgents(r.Context(), DefaultTenant, int(n))
+		top, err := a.read.TopAgents(r.Context(), tenantOf(w), int(n))
 		if err != nil {
 			return err
 		}
 		writeJSON(w, http.StatusOK, wire.AgentList{Agents: orEmpty(top)})
 		return nil
 	}
-	p, err := page(q, MaxNameBytes)
+	p, err := page(tenantOf(w), q, MaxNameBytes)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (a agents) refund(w http.ResponseWriter, r *http.Request) error {
 	if body.Tokens < 1 || body.Tokens > MaxTokens {
 		return tokensOutOfRange()
 	}
-	check := Check{Tenant: DefaultTenant, Agent: agent, Tokens: body.Tokens}
+	check := Check{Tenant: tenantOf(w), Agent: agent, Tokens: body.Tokens}
 	if body.Policy != nil {
 		if err := checkInline(*body.Policy); err != nil {
 			return err
@@ -113,7 +113,7 @@ func (a agents) reset(w http.ResponseWriter, r *http.Request) error {
 	if err := nothingElse(w, r); err != nil {
 		return err
 	}
-	if err := a.admin.ResetAgent(r.Context(), DefaultTenant, agent); err != nil {
+	if err := a.admin.ResetAgent(r.Context(), tenantOf(w), agent); err != nil {
 		return err
 	}
 	writeJSON(w, http.StatusOK, wire.ResetResponse{Agent: agent, Reset: true})
@@ -129,7 +129,7 @@ func (a agents) delete(w http.ResponseWriter, r *http.Request) error {
 	if err := nothingElse(w, r); err != nil {
 		return err
 	}
-	if err := a.admin.DeleteAgent(r.Context(), DefaultTenant, agent); err != nil {
+	if err := a.admin.DeleteAgent(r.Context(), tenantOf(w), agent); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -5,12 +5,13 @@ import (
 	"io"
 	"time"
 
+	"github.com/openclaw/clawd/access"
 	"github.com/openclaw/clawd/api/wire"
 	"github.com/openclaw/clawd/ratelimit"
 )
 
 // DefaultTenant is the tenant of all requests as long as there are no API keys.
-const DefaultTenant = "default"
+const DefaultTenant = access.DefaultTenant
 
 // Check is one question to the limiter: may this agent have so many tokens now? The api has validated the name and
 // that Tokens is positive and within range; the limiter refuses more tokens than the capacity with Invalid("tokens", …).

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+
+	"github.com/openclaw/clawd/access"
 )
 
 const batchTemplate = "/v1/consume"
@@ -14,6 +16,8 @@ const batchTemplate = "/v1/consume"
 // batchCall is what one batch is made of. Calls are pooled.
 type batchCall struct {
 	// The request, as in consumeCall. The agents of checks point into body.
+	caller *access.Caller
+	mono   int64 // when it was admitted
 	query  string
 	body   []byte
 	buf    bytes.Buffer
@@ -37,7 +41,7 @@ func (call *batchCall) release() {
 	}
 	clear(call.checks) // do not keep the names alive
 	call.buf.Reset()
-	call.query, call.body, call.contentType = "", nil, nil
+	call.caller, call.query, call.body, call.contentType = nil, "", nil, nil
 	batchCalls.Put(call)
 }
 
@@ -54,7 +58,10 @@ func (c *consumer) answerBatch(ctx context.Context, call *batchCall) error {
 	if call.checks, atomic, err = scanBatch(call.body, call.checks[:0]); err != nil {
 		return err
 	}
-	if err := completeChecks(call.checks); err != nil {
+	if err := completeChecks(tenantName(call.caller), call.checks); err != nil {
+		return err
+	}
+	if err := meterMore(call.caller, call.mono, len(call.checks)-1); err != nil {
 		return err
 	}
 	call.decisions = slices.Grow(call.decisions[:0], len(call.checks))[:len(call.checks)]
@@ -86,6 +93,7 @@ func (c *consumer) serveBatch(w http.ResponseWriter, r *http.Request) error {
 	if err := wantJSON(r.Header); err != nil {
 		return err
 	}
+	call.caller, call.mono = callerOf(w), monoOf(w)
 	call.query, call.body = r.URL.RawQuery, call.buf.Bytes()
 	if err := c.answerBatch(r.Context(), call); err != nil {
 		return err
@@ -100,12 +108,13 @@ func (c *consumer) serveBatch(w http.ResponseWriter, r *http.Request) error {
 }
 
 // completeChecks fills in what checks leave out and looks for what is wrong with them.
-func completeChecks(checks []Check) error {
+func completeChecks(tenant string, checks []Check) error {
 	if len(checks) == 0 {
 		return Invalid("checks", "is empty")
 	}
 	for i := range checks {
 		c := &checks[i]
+		c.Tenant = tenant
 		if c.Tokens == 0 {
 			c.Tokens = 1
 		}

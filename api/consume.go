@@ -25,10 +25,11 @@ type consumer struct {
 type consumeCall struct {
 	// The request. Agent is decoded and valid, query is as it was sent. Behind net/http the body is read into buf; in
 	// front of it, all three point into the connection's buffer.
-	agent string
-	query string
-	body  []byte
-	buf   bytes.Buffer
+	tenant string
+	agent  string
+	query  string
+	body   []byte
+	buf    bytes.Buffer
 
 	// The answer.
 	status      int
@@ -48,7 +49,7 @@ var (
 
 // answer fills the answer of call. An error means that nothing was taken.
 func (c *consumer) answer(ctx context.Context, call *consumeCall) error {
-	check := Check{Tenant: DefaultTenant, Agent: call.agent, Tokens: 1}
+	check := Check{Tenant: call.tenant, Agent: call.agent, Tokens: 1}
 	params, err := parseConsumeQuery(call.query)
 	if err != nil {
 		return err
@@ -92,7 +93,7 @@ func (c *consumer) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	call := consumeCalls.Get().(*consumeCall)
 	defer call.release()
-	call.agent, call.query = agent, r.URL.RawQuery
+	call.tenant, call.agent, call.query = tenantOf(w), agent, r.URL.RawQuery
 	if err := readBody(w, r, maxConsumeBody, &call.buf); err != nil {
 		return err
 	}
@@ -114,7 +115,7 @@ func (c *consumer) serve(w http.ResponseWriter, r *http.Request) error {
 
 func (call *consumeCall) release() {
 	call.buf.Reset()
-	call.agent, call.query, call.body, call.contentType = "", "", nil, nil
+	call.tenant, call.agent, call.query, call.body, call.contentType = "", "", "", nil, nil
 	consumeCalls.Put(call)
 }
 

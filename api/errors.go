@@ -17,6 +17,7 @@ import (
 var (
 	ErrInvalid      = errors.New("invalid request") // prefer Invalid, which names the field
 	ErrForbidden    = errors.New("forbidden")
+	ErrQuota        = errors.New("quota of the tenant")
 	ErrNotFound     = errors.New("not found")
 	ErrConflict     = errors.New("conflict")
 	ErrGap          = errors.New("gap")  // a merge page that does not follow what is here
@@ -36,6 +37,7 @@ var statuses = []struct {
 }{
 	{ErrInvalid, http.StatusBadRequest, wire.ProblemBlank},
 	{ratelimit.ErrInvalidPolicy, http.StatusBadRequest, wire.ProblemBlank},
+	{ErrUnauthorized, http.StatusUnauthorized, wire.ProblemBlank},
 	{ErrForbidden, http.StatusForbidden, wire.ProblemBlank},
 	{ErrNotFound, http.StatusNotFound, wire.ProblemBlank},
 	{errMethod, http.StatusMethodNotAllowed, wire.ProblemBlank},
@@ -45,6 +47,7 @@ var statuses = []struct {
 	{ErrPrecondition, http.StatusPreconditionFailed, wire.ProblemBlank},
 	{ErrTooLarge, http.StatusRequestEntityTooLarge, wire.ProblemBlank},
 	{ErrUnsupported, http.StatusUnsupportedMediaType, wire.ProblemBlank},
+	{ErrQuota, http.StatusTooManyRequests, wire.ProblemQuotaExceeded},
 	{ErrThrottled, http.StatusTooManyRequests, wire.ProblemBlank},
 	{ErrUnavailable, http.StatusServiceUnavailable, wire.ProblemReducedCapacity},
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, wire.ProblemReducedCapacity},

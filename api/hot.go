@@ -11,6 +11,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/openclaw/clawd/access"
 	"github.com/openclaw/clawd/api/front"
 )
 
@@ -21,6 +22,7 @@ type Hot struct {
 	consumer consumer
 	single   series
 	batch    series
+	gate     Gate
 	log      *slog.Logger
 	now      func() time.Time
 	date     atomic.Pointer[httpDate]
@@ -39,7 +41,7 @@ func NewHot(o Options) (*Hot, error) {
 		consumer: consumer{limiter: o.Public, legacy: o.LegacyHeaders},
 		single:   m.series(http.MethodPost, consumeTemplate),
 		batch:    m.series(http.MethodPost, batchTemplate),
-		log:      o.Logger, now: o.Now,
+		gate:     o.Gate, log: o.Logger, now: o.Now,
 	}, nil
 }
 
@@ -55,9 +57,13 @@ func (h *Hot) Answer(ctx context.Context, req *front.Request, out []byte, closin
 	if !ok || len(req.Body) > maxConsumeBody {
 		return out, false
 	}
+	caller, ok := h.admit(req)
+	if !ok {
+		return out, false
+	}
 	call := consumeCalls.Get().(*consumeCall)
 	defer call.release()
-	call.agent, call.query, call.body = agent, text(req.Query), req.Body
+	call.tenant, call.agent, call.query, call.body = tenantName(caller), agent, text(req.Query), req.Body
 	if err := h.consumer.answer(ctx, call); err != nil {
 		return out, false
 	}
@@ -68,8 +74,13 @@ func (h *Hot) Answer(ctx context.Context, req *front.Request, out []byte, closin
 }
 
 func (h *Hot) answerBatch(ctx context.Context, req *front.Request, out []byte, closing bool) ([]byte, bool) {
+	caller, ok := h.admit(req)
+	if !ok {
+		return out, false
+	}
 	call := batchCalls.Get().(*batchCall)
 	defer call.release()
+	call.caller, call.mono = caller, mono(req.Began)
 	call.query, call.body = text(req.Query), req.Body
 	if len(call.body) == 0 || h.consumer.answerBatch(ctx, call) != nil {
 		return out, false
@@ -81,6 +92,19 @@ func (h *Hot) answerBatch(ctx context.Context, req *front.Request, out []byte, c
 	}
 	h.batch.observe(call.status, req.Done.Sub(req.Began), false)
 	return h.appendAnswer(out, &a, req.Done), true
+}
+
+// admit is server.admit on bytes. Whoever is refused is told so by the general way. A request that passes here and takes
+// the general way after all counts twice against the tenant's rate; that is the price of an invalid one.
+func (h *Hot) admit(req *front.Request) (caller *access.Caller, ok bool) {
+	if h.gate == nil {
+		return nil, true
+	}
+	caller, verdict := h.gate.Identify(access.Bearer(req.Authorization), req.Local, req.Began.UnixMilli())
+	if verdict != access.Admitted || !caller.May(access.Consume) || caller.Tenant.Take(mono(req.Began), 1) > 0 {
+		return nil, false
+	}
+	return caller, true
 }
 
 // hotAgent cuts the agent out of the path of a consume call. Escapes are rare enough to be allowed to allocate.

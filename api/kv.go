@@ -30,7 +30,7 @@ func (k keys) get(w http.ResponseWriter, r *http.Request) error {
 	if _, err := query(r); err != nil {
 		return err
 	}
-	rec, err := k.read.GetKey(r.Context(), DefaultTenant, key)
+	rec, err := k.read.GetKey(r.Context(), tenantOf(w), key)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (k keys) put(w http.ResponseWriter, r *http.Request) error {
 }
 
 func readPut(w http.ResponseWriter, r *http.Request) (p Put, err error) {
-	p.Tenant = DefaultTenant
+	p.Tenant = tenantOf(w)
 	if p.Key, err = pathName(r, "key", wire.MaxKeyBytes); err != nil {
 		return p, err
 	}
@@ -144,7 +144,7 @@ func (k keys) increment(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	value, err := k.write.IncrementKey(r.Context(), DefaultTenant, key, by)
+	value, err := k.write.IncrementKey(r.Context(), tenantOf(w), key, by)
 	if err != nil {
 		return err
 	}
@@ -193,7 +193,7 @@ func (k keys) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p, values, err := listing(q)
+	p, values, err := listing(tenantOf(w), q)
 	if err != nil {
 		return err
 	}
@@ -212,11 +212,11 @@ func (k keys) list(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func listing(q url.Values) (p Page, values bool, err error) {
+func listing(tenant string, q url.Values) (p Page, values bool, err error) {
 	if values, err = queryFlag(q, "values"); err != nil {
 		return p, false, err
 	}
-	if p, err = page(q, wire.MaxKeyBytes); err != nil {
+	if p, err = page(tenant, q, wire.MaxKeyBytes); err != nil {
 		return p, false, err
 	}
 	if values {

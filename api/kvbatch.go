@@ -25,12 +25,12 @@ func (k keys) serveBatch(w http.ResponseWriter, r *http.Request) error {
 	ops := make([]Operation, len(body.Operations))
 	for i := range body.Operations {
 		var err error
-		if ops[i], err = operation(&body.Operations[i]); err != nil {
+		if ops[i], err = operation(tenantOf(w), &body.Operations[i]); err != nil {
 			return within(fmt.Sprintf("operations[%d]", i), err)
 		}
 	}
 	out := make([]Outcome, len(ops))
-	if err := k.batch.BatchKeys(r.Context(), DefaultTenant, ops, out); err != nil {
+	if err := k.batch.BatchKeys(r.Context(), tenantOf(w), ops, out); err != nil {
 		return err
 	}
 	answer := wire.KVBatchResponse{Results: make([]wire.KVResult, len(ops))}
@@ -42,8 +42,8 @@ func (k keys) serveBatch(w http.ResponseWriter, r *http.Request) error {
 }
 
 // operation checks one operation, and that it has no members another kind of operation would have.
-func operation(in *wire.KVOperation) (op Operation, err error) {
-	op = Operation{Op: in.Op, Put: Put{Tenant: DefaultTenant, Key: in.Key}}
+func operation(tenant string, in *wire.KVOperation) (op Operation, err error) {
+	op = Operation{Op: in.Op, Put: Put{Tenant: tenant, Key: in.Key}}
 	if err := checkName("key", in.Key, wire.MaxKeyBytes); err != nil {
 		return op, err
 	}

@@ -15,6 +15,11 @@ type Options struct {
 	// Peer answers what the other nodes ask. Required by NewPeer.
 	Peer PeerBackend
 
+	// Gate tells who calls, and so what they may. Default: everybody may do everything, as tenant "default".
+	Gate Gate
+	// OpenMetrics serves /metrics without a key, too. Default false.
+	OpenMetrics bool
+
 	// Metrics answers /metrics. Default: no such route.
 	Metrics http.Handler
 	// SeparateOperations leaves health and /metrics out of the public handler, for a node that serves NewOperations on

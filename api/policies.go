@@ -22,7 +22,7 @@ func (p policies) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	which, err := page(q, MaxNameBytes)
+	which, err := page(tenantOf(w), q, MaxNameBytes)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (p policies) get(w http.ResponseWriter, r *http.Request) error {
 	if _, err := query(r); err != nil {
 		return err
 	}
-	policy, version, err := p.read.Policy(r.Context(), DefaultTenant, name)
+	policy, version, err := p.read.Policy(r.Context(), tenantOf(w), name)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (p policies) put(w http.ResponseWriter, r *http.Request) error {
 		return Invalid("name", "is %q, but the path says %q", policy.Name, name)
 	}
 	policy.Name = name
-	written, err := p.write.PutPolicy(r.Context(), DefaultTenant, policy, cond)
+	written, err := p.write.PutPolicy(r.Context(), tenantOf(w), policy, cond)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func remove(w http.ResponseWriter, r *http.Request, param string, maxBytes int,
 	if err := nothingElse(w, r); err != nil {
 		return err
 	}
-	if err := do(r.Context(), DefaultTenant, name, cond); err != nil {
+	if err := do(r.Context(), tenantOf(w), name, cond); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

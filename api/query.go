@@ -59,8 +59,8 @@ func queryFlag(q url.Values, name string) (bool, error) {
 }
 
 // page reads prefix, after and limit.
-func page(q url.Values, maxBytes int) (Page, error) {
-	p := Page{Tenant: DefaultTenant, Prefix: q.Get("prefix"), After: q.Get("after")}
+func page(tenant string, q url.Values, maxBytes int) (Page, error) {
+	p := Page{Tenant: tenant, Prefix: q.Get("prefix"), After: q.Get("after")}
 	if err := checkPrefix("prefix", p.Prefix, maxBytes); err != nil {
 		return Page{}, err
 	}

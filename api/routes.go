@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/gorilla/mux"
+
+	"github.com/openclaw/clawd/access"
 )
 
 // route is one operation of the contract: openapi.yaml has the same templates and methods, and a test holds the two
@@ -15,6 +17,7 @@ import (
 type route struct {
 	method   string
 	template string
+	needs    access.Right // of the caller; the zero value closes the route to everybody
 	handle   handler
 }
 
@@ -36,29 +39,29 @@ func NewPublic(o Options) (http.Handler, error) {
 	cl := cluster{view: b, admin: b, backup: b}
 	// The hottest comes first, since the router looks at them in this order.
 	routes := []route{
-		{http.MethodPost, consumeTemplate, c.serve},
-		{http.MethodPost, batchTemplate, c.serveBatch},
-		{http.MethodGet, "/v1/agents/{agent}", a.explain},
-		{http.MethodGet, "/v1/agents", a.list},
-		{http.MethodPost, "/v1/agents/{agent}/refund", a.refund},
-		{http.MethodPost, "/v1/agents/{agent}/reset", a.reset},
-		{http.MethodDelete, "/v1/agents/{agent}", a.delete},
-		{http.MethodGet, "/v1/policies", p.list},
-		{http.MethodGet, "/v1/policies/{name}", p.get},
-		{http.MethodPut, "/v1/policies/{name}", p.put},
-		{http.MethodDelete, "/v1/policies/{name}", p.delete},
-		{http.MethodGet, "/v1/kv", w.orElse(k.list)},
-		{http.MethodPost, "/v1/kv", k.serveBatch},
-		{http.MethodGet, "/v1/kv/{key}", k.get},
-		{http.MethodPut, "/v1/kv/{key}", k.put},
-		{http.MethodDelete, "/v1/kv/{key}", k.delete},
-		{http.MethodPost, "/v1/kv/{key}/increment", k.increment},
-		{http.MethodGet, "/v1/cluster", cl.get},
-		{http.MethodPost, "/v1/cluster/join", cl.join},
-		{http.MethodPost, "/v1/cluster/leave", cl.leave},
-		{http.MethodPost, "/v1/cluster/forget", cl.forget},
-		{http.MethodPost, "/v1/backup", cl.backUp},
-		{http.MethodGet, "/openapi.yaml", serveContract},
+		{http.MethodPost, consumeTemplate, access.Consume, c.serve},
+		{http.MethodPost, batchTemplate, access.Consume, c.serveBatch},
+		{http.MethodGet, "/v1/agents/{agent}", access.Read, a.explain},
+		{http.MethodGet, "/v1/agents", access.Read, a.list},
+		{http.MethodPost, "/v1/agents/{agent}/refund", access.Consume, a.refund},
+		{http.MethodPost, "/v1/agents/{agent}/reset", access.Manage, a.reset},
+		{http.MethodDelete, "/v1/agents/{agent}", access.Manage, a.delete},
+		{http.MethodGet, "/v1/policies", access.Read, p.list},
+		{http.MethodGet, "/v1/policies/{name}", access.Read, p.get},
+		{http.MethodPut, "/v1/policies/{name}", access.Manage, p.put},
+		{http.MethodDelete, "/v1/policies/{name}", access.Manage, p.delete},
+		{http.MethodGet, "/v1/kv", access.Read, w.orElse(k.list)},
+		{http.MethodPost, "/v1/kv", access.Store, k.serveBatch},
+		{http.MethodGet, "/v1/kv/{key}", access.Read, k.get},
+		{http.MethodPut, "/v1/kv/{key}", access.Store, k.put},
+		{http.MethodDelete, "/v1/kv/{key}", access.Store, k.delete},
+		{http.MethodPost, "/v1/kv/{key}/increment", access.Store, k.increment},
+		{http.MethodGet, "/v1/cluster", access.View, cl.get},
+		{http.MethodPost, "/v1/cluster/join", access.Operate, cl.join},
+		{http.MethodPost, "/v1/cluster/leave", access.Operate, cl.leave},
+		{http.MethodPost, "/v1/cluster/forget", access.Operate, cl.forget},
+		{http.MethodPost, "/v1/backup", access.Operate, cl.backUp},
+		{http.MethodGet, "/openapi.yaml", access.Open, serveContract},
 	}
 	if !o.SeparateOperations {
 		routes = append(routes, operations(b, o)...)
@@ -78,17 +81,25 @@ func NewOperations(o Options) (http.Handler, error) {
 func operations(b Health, o Options) []route {
 	h := health{b}
 	routes := []route{
-		{http.MethodGet, "/livez", h.live},
-		{http.MethodGet, "/readyz", h.ready},
-		{http.MethodGet, "/healthz", h.live}, // the name older probes ask for
+		{http.MethodGet, "/livez", access.Open, h.live},
+		{http.MethodGet, "/readyz", access.Open, h.ready},
+		{http.MethodGet, "/healthz", access.Open, h.live}, // the name older probes ask for
 	}
 	if o.Metrics != nil {
-		routes = append(routes, route{http.MethodGet, "/metrics", func(w http.ResponseWriter, r *http.Request) error {
+		routes = append(routes, route{http.MethodGet, "/metrics", o.scraping(), func(w http.ResponseWriter, r *http.Request) error {
 			o.Metrics.ServeHTTP(w, r)
 			return nil
 		}})
 	}
 	return routes
+}
+
+// scraping is what a scraper needs.
+func (o Options) scraping() access.Right {
+	if o.OpenMetrics {
+		return access.Open
+	}
+	return access.Scrape
 }
 
 // NewPeer is the handler of the peer listener. Who may connect is the listener's business; a verified client
@@ -98,13 +109,14 @@ func NewPeer(o Options) (http.Handler, error) {
 		return nil, errors.New("api: Options.Peer is missing")
 	}
 	o = o.withDefaults()
+	o.Gate = nil // keys are for clients
 	p := peer{merger: o.Peer, source: o.Peer, auditor: o.Peer}
 	return newServer(o, []route{
-		{http.MethodPost, "/v1/merge", p.merge},
-		{http.MethodPost, "/v1/pull", p.pull},
-		{http.MethodGet, "/v1/digest", p.digest},
-		{http.MethodPost, "/v1/bucket", p.bucket},
-		{http.MethodGet, "/v1/snapshot", p.snapshot},
+		{http.MethodPost, "/v1/merge", access.Open, p.merge},
+		{http.MethodPost, "/v1/pull", access.Open, p.pull},
+		{http.MethodGet, "/v1/digest", access.Open, p.digest},
+		{http.MethodPost, "/v1/bucket", access.Open, p.bucket},
+		{http.MethodGet, "/v1/snapshot", access.Open, p.snapshot},
 	})
 }
 
@@ -128,8 +140,8 @@ func newServer(o Options, table []route) (http.Handler, error) {
 		s.routes = append(s.routes, s.router.Handle(pattern(rt.template), s.surround(rt)).Methods(rt.method))
 		s.methods = append(s.methods, rt.method)
 	}
-	s.router.NotFoundHandler = s.surround(route{template: unmatched, handle: notFound})
-	s.router.MethodNotAllowedHandler = s.surround(route{template: unmatched, handle: s.methodNotAllowed})
+	s.router.NotFoundHandler = s.surround(route{template: unmatched, needs: access.Known, handle: notFound})
+	s.router.MethodNotAllowedHandler = s.surround(route{template: unmatched, needs: access.Known, handle: s.methodNotAllowed})
 	return s, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/openclaw/clawd/access"
 	"github.com/openclaw/clawd/api/wire"
 )
 
@@ -31,6 +33,9 @@ type recorder struct {
 	stream bool // long on purpose: not for the histogram
 
 	watchers prometheus.Gauge // of the open change streams
+
+	caller *access.Caller // nil without a gate
+	mono   int64          // when the request was admitted
 }
 
 var recorders = sync.Pool{New: func() any { return new(recorder) }}
@@ -77,7 +82,11 @@ func (s *server) surround(rt route) http.Handler {
 			rec.id = v[0]
 			w.Header()["X-Request-Id"] = []string{rec.id}
 		}
-		if err := rt.handle(rec, r); err != nil {
+		err := s.admit(rec, r, rt.needs)
+		if err == nil {
+			err = rt.handle(rec, r)
+		}
+		if err != nil {
 			s.fail(rec, r, err)
 		}
 	})
@@ -119,8 +128,20 @@ func (s *server) fail(rec *recorder, r *http.Request, err error) {
 	if p.Status == http.StatusServiceUnavailable {
 		rec.Header().Set("Retry-After", "1")
 	}
+	explain(rec.Header(), p.Status, err)
 	p.RequestID = rec.id
 	writeProblem(rec, p)
+}
+
+// explain sets the header fields that go with a problem.
+func explain(h http.Header, status int, err error) {
+	if status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="clawd"`)
+	}
+	var quota *QuotaError
+	if errors.As(err, &quota) && quota.Wait > 0 {
+		h.Set("Retry-After", strconv.FormatInt(seconds(quota.Wait), 10))
+	}
 }
 
 // name gives the request an id unless its client did. Only answers that somebody may ask about get one.

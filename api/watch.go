@@ -89,9 +89,15 @@ func (s *watch) serve(w http.ResponseWriter, r *http.Request, prefix string) err
 	if s.open.Add(1) > s.bound {
 		return fmt.Errorf("%w: %d change streams are open already", ErrUnavailable, s.bound)
 	}
+	if c := callerOf(w); c != nil {
+		if !c.Tenant.Watch() {
+			return &QuotaError{Tenant: c.Tenant.Name(), Quota: "watchers"}
+		}
+		defer c.Tenant.Unwatch()
+	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel() // releases the subscription
-	sub, err := s.watcher.WatchKeys(ctx, DefaultTenant, prefix, token)
+	sub, err := s.watcher.WatchKeys(ctx, tenantOf(w), prefix, token)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ type conn struct {
 	now     time.Time   // the last look at the clock
 	armed   time.Time   // when the read deadline was set last
 	patient time.Time   // when the write deadline was set last
+	local   bool        // the client is on this machine
 	urgent  bool        // the deadline is that of a started request
 }
 
@@ -50,6 +51,7 @@ func (c *conn) run() {
 		c.b.release()
 	}()
 	c.now = c.server.opts.Now()
+	c.req.Local = c.local
 	if c.serve() == general {
 		handed = true
 		c.leave()

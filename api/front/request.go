@@ -21,6 +21,11 @@ type Request struct {
 	// Began is when its last byte was read. Done is set by Answer to when the
 	// answer was ready, if it has looked at the clock: each look costs.
 	Began, Done time.Time
+
+	// Authorization is the value of that field, nil when there is none.
+	Authorization []byte
+	// Local is whether the connection comes from this machine.
+	Local bool
 }
 
 // parsed tells what stands at the beginning of a buffer.
@@ -71,7 +76,7 @@ func parse(b []byte, req *Request) (size int, result parsed) {
 	if len(rest) < h.length {
 		return 0, partial
 	}
-	req.Body = rest[:h.length]
+	req.Body, req.Authorization = rest[:h.length], h.authorization
 	return len(b) - len(rest) + h.length, whole
 }
 
@@ -124,6 +129,8 @@ type head struct {
 	sized  bool
 	hosted bool
 	json   bool
+
+	authorization []byte
 }
 
 // field takes one header field. It is false for any field that has to do with
@@ -162,6 +169,14 @@ func (h *head) field(line []byte) bool {
 			h.json = isJSON(value)
 			return h.json
 		}
+	case len("Authorization"):
+		if fold(name, "authorization") {
+			if h.authorization != nil {
+				return false
+			}
+			h.authorization = value
+			return len(value) > 0
+		}
 	case len("Connection"): // also Keep-Alive
 		if fold(name, "connection") {
 			return fold(value, "keep-alive")
@@ -190,13 +205,13 @@ func special(name []byte) bool {
 	case 2:
 		return fold(name, "te")
 	case 6:
-		return fold(name, "expect")
+		return fold(name, "expect") || fold(name, "origin")
 	case 7:
 		return fold(name, "upgrade") || fold(name, "trailer")
 	case 12:
 		return fold(name, "x-request-id")
-	case 13:
-		return fold(name, "authorization")
+	case 14:
+		return fold(name, "sec-fetch-site")
 	case 15:
 		return fold(name, "idempotency-key")
 	case 16:

@@ -162,7 +162,7 @@ func (s *Server) accept() {
 }
 
 func (s *Server) start(nc net.Conn) {
-	c := &conn{Conn: nc, server: s}
+	c := &conn{Conn: nc, server: s, local: isLoopback(nc.RemoteAddr())}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {
@@ -172,6 +172,11 @@ func (s *Server) start(nc net.Conn) {
 	s.conns[c] = struct{}{}
 	s.wg.Add(1)
 	go c.run()
+}
+
+func isLoopback(a net.Addr) bool {
+	t, ok := a.(*net.TCPAddr)
+	return ok && t.IP.IsLoopback()
 }
 
 func (s *Server) end(c *conn) {

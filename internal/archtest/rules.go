@@ -31,14 +31,15 @@ var rooms = []room{
 	{pkg: "ratelimit", may: []string{"internal/glob"}, core: true, std: true},
 	{pkg: "mlrefill", core: true, std: true},
 	{pkg: "rating", may: []string{"internal/glob"}, core: true, std: true},
+	{pkg: "access", core: true, std: true},
 	{pkg: "storage", may: []string{"crdt"}},
 	{pkg: "node/antientropy", may: []string{"crdt"}, core: true, std: true},
 	{pkg: "node/replica", may: []string{"crdt", "ratelimit", "storage", "node/antientropy"}, core: true},
 	{pkg: "node", may: []string{
 		"crdt", "ratelimit", "mlrefill", "rating", "storage", "node/antientropy", "node/replica",
-		"api", "api/front", "api/wire", "internal/buildinfo",
+		"access", "api", "api/front", "api/wire", "internal/buildinfo",
 	}},
-	{pkg: "api", may: []string{"ratelimit", "rating", "api/wire", "api/front"}},
+	{pkg: "api", may: []string{"ratelimit", "rating", "api/wire", "api/front", "access"}},
 	{pkg: "api/front", std: true},
 	{pkg: "api/wire", may: []string{"ratelimit"}, std: true},
 	{pkg: "client", may: []string{"api/wire"}, std: true},
@@ -46,7 +47,7 @@ var rooms = []room{
 	{pkg: "internal/witness", std: true},
 	{pkg: "internal/load", may: []string{"client", "internal/witness"}, std: true},
 	{pkg: "verify", may: []string{"client", "ratelimit", "internal/load", "internal/witness"}, std: true},
-	{pkg: "cmd/clawd", may: []string{"node", "client", "replay", "verify", "internal/buildinfo"}},
+	{pkg: "cmd/clawd", may: []string{"access", "node", "client", "replay", "verify", "internal/buildinfo"}},
 }
 
 // free are the trees of tests, drivers and generators.
