@@ -123,6 +123,8 @@ const (
 	SpaceAgent  byte = 'a' // deletion of agents: its version is the epoch that begins
 	SpaceReset  byte = 'r' // reset of agents: its version is when
 	SpaceMember byte = 'm' // control of members: left, forgotten
+	SpaceAPIKey byte = 'y' // API keys
+	SpaceTenant byte = 't' // tenants
 )
 
 // RegisterKey names one register: space tenant 0x00 name. The tenant is empty for

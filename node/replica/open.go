@@ -23,6 +23,9 @@ func Open(o Options, now Instant) (*Replica, error) {
 	if err := r.loadRegisters(now); err != nil {
 		return nil, err
 	}
+	if err := r.loadSettings(now); err != nil {
+		return nil, err
+	}
 	if err := r.chargeMarks(now); err != nil {
 		return nil, err
 	}

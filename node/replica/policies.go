@@ -180,5 +180,7 @@ func (r *Replica) registerChanged(now Instant, key string, reg crdt.Register) {
 		r.memberChanged(now, k, reg)
 	case crdt.SpaceKV:
 		r.kvChanged(k, reg)
+	case crdt.SpaceAPIKey, crdt.SpaceTenant:
+		r.settingChanged(k, reg)
 	}
 }

@@ -61,6 +61,9 @@ type Options struct {
 	// Shards is into how many parts the cells in memory are divided, each with
 	// a lock of its own: a power of two. Default 64.
 	Shards int
+	// Setting is told of every setting that is on disk, and then of each change,
+	// one at a time and under a lock: it must be quick and must not call back.
+	Setting func(Setting)
 	// Seed makes shard placement and session numbers repeatable.
 	Seed uint64
 }
