@@ -10,11 +10,11 @@ import (
 )
 
 // Policy implements api.PolicyReader.
-func (p public) Policy(_ context.Context, _, name string) (wire.Policy, string, error) {
+func (p public) Policy(_ context.Context, tenant, name string) (wire.Policy, string, error) {
 	if err := p.n.started(); err != nil {
 		return wire.Policy{}, "", err
 	}
-	policy, version, err := p.n.replica.Policy(name)
+	policy, version, err := p.n.replica.Policy(tenant, name)
 	return policy, versionText(version), apiError(err)
 }
 
@@ -23,7 +23,7 @@ func (p public) ListPolicies(_ context.Context, page api.Page) ([]wire.Policy, b
 	if err := p.n.started(); err != nil {
 		return nil, false, err
 	}
-	list := p.n.replica.Policies(page.Prefix, page.After, page.Limit+1)
+	list := p.n.replica.Policies(page.Tenant, page.Prefix, page.After, page.Limit+1)
 	if len(list) > page.Limit {
 		return list[:page.Limit], true, nil
 	}
@@ -31,11 +31,11 @@ func (p public) ListPolicies(_ context.Context, page api.Page) ([]wire.Policy, b
 }
 
 // PutPolicy implements api.PolicyWriter.
-func (p public) PutPolicy(ctx context.Context, _ string, policy wire.Policy, cond api.Condition) (api.Written, error) {
+func (p public) PutPolicy(ctx context.Context, tenant string, policy wire.Policy, cond api.Condition) (api.Written, error) {
 	if err := p.n.started(); err != nil {
 		return api.Written{}, err
 	}
-	version, created, wait, err := p.n.replica.PutPolicy(p.n.now(), policy, versionCondition(cond))
+	version, created, wait, err := p.n.replica.PutPolicy(p.n.now(), tenant, policy, versionCondition(cond))
 	if err := p.n.durably(ctx, wait, err); err != nil {
 		return api.Written{}, err
 	}
@@ -43,11 +43,11 @@ func (p public) PutPolicy(ctx context.Context, _ string, policy wire.Policy, con
 }
 
 // DeletePolicy implements api.PolicyWriter.
-func (p public) DeletePolicy(ctx context.Context, _, name string, cond api.Condition) error {
+func (p public) DeletePolicy(ctx context.Context, tenant, name string, cond api.Condition) error {
 	if err := p.n.started(); err != nil {
 		return err
 	}
-	wait, err := p.n.replica.DeletePolicy(p.n.now(), name, versionCondition(cond))
+	wait, err := p.n.replica.DeletePolicy(p.n.now(), tenant, name, versionCondition(cond))
 	return p.n.durably(ctx, wait, err)
 }
 

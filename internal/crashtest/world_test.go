@@ -307,7 +307,7 @@ func durabilityOf(agent string) ratelimit.Durability {
 func (w *world) putPolicies() {
 	p := w.nodes[0].proc
 	for _, letter := range []string{"r", "s", "t"} {
-		_, _, wait, err := p.rep.PutPolicy(p.n.now(), policyOf(letter), nil)
+		_, _, wait, err := p.rep.PutPolicy(p.n.now(), "default", policyOf(letter), nil)
 		w.must(err)
 		p.wroteRegister(crdt.RegisterKey{Space: crdt.SpacePolicy, Name: "p" + letter}, wait)
 	}

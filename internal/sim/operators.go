@@ -13,7 +13,7 @@ func (w *world) opPolicyPut(m *machine, _ *Op, c *chance) {
 	p := m.proc
 	policy := w.plan.Policies[c.below(len(w.plan.Policies))]
 	policy.Capacity = []int64{10, 50, 100, 1000}[c.below(4)]
-	_, _, wait, err := p.rep.PutPolicy(w.instant(p), policy, nil)
+	_, _, wait, err := p.rep.PutPolicy(w.instant(p), "default", policy, nil)
 	if w.failed(p, "policy", err) {
 		return
 	}
@@ -26,7 +26,7 @@ func (w *world) opPolicyPut(m *machine, _ *Op, c *chance) {
 func (w *world) opPolicyDelete(m *machine, _ *Op, c *chance) {
 	p := m.proc
 	name := w.plan.Policies[c.below(len(w.plan.Policies))].Name
-	wait, err := p.rep.DeletePolicy(w.instant(p), name, nil)
+	wait, err := p.rep.DeletePolicy(w.instant(p), "default", name, nil)
 	if w.refused(p, "policy", err, replica.ErrNotFound) {
 		return
 	}

@@ -133,7 +133,7 @@ func (r *Replica) explainBucket(now Instant, key string, tokens int64) (BucketVi
 	}
 	b := BucketView{Inline: k.Inline != "", Policy: c.policy.Policy, Level: level, Total: c.total}
 	if b.Source = ratelimit.SourceInline; !b.Inline {
-		_, b.Source = r.policies.Load().table.Lookup(k.Agent)
+		_, b.Source = r.policies.Load().tableOf(k.Tenant).Lookup(k.Agent)
 	}
 	b.Decision = c.bucket.Describe(now.Mono, c.policy, view, tokens, level >= tokens)
 	b.Overshoot = c.bucket.Unseen(now.Mono, c.limit, view)

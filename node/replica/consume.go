@@ -146,7 +146,7 @@ func (r *Replica) bucketLocked(sh *shard, key []byte, now Instant, q *Request) (
 // bucketOf is the cell key for q: the inline policy is part of it, unless the
 // agent's policy forbids inline ones.
 func (r *Replica) bucketOf(b []byte, q *Request) []byte {
-	if q.Inline == nil || !r.policies.Load().inlineAllowed(q.Agent) {
+	if q.Inline == nil || !r.policies.Load().inlineAllowed(q.Tenant, q.Agent) {
 		return r.appendBucketCellKey(b, q.Tenant, q.Agent, "")
 	}
 	b = r.appendBucketCellKey(b, q.Tenant, q.Agent, "")

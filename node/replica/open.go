@@ -143,10 +143,13 @@ func (r *Replica) loadRagged(o crdt.Origin) error {
 // loadRegisters reads the registers that are followed in memory: policies,
 // agent and member control.
 func (r *Replica) loadRegisters(now Instant) error {
-	byName := make(map[string]versioned)
+	named := make(map[string]map[string]versioned)
 	err := r.store.Registers(string(crdt.SpacePolicy), "", func(key string, reg crdt.Register) bool {
 		k, err := crdt.ParseRegisterKey(key)
-		if err != nil || !addPolicy(byName, k.Name, reg) {
+		if named[k.Tenant] == nil {
+			named[k.Tenant] = make(map[string]versioned)
+		}
+		if err != nil || !addPolicy(named[k.Tenant], k.Name, reg) {
 			r.counters.unreadable.Add(1)
 		}
 		return true
@@ -154,7 +157,11 @@ func (r *Replica) loadRegisters(now Instant) error {
 	if err != nil {
 		return err
 	}
-	r.policies.Store(newPolicySet(now.Mono, byName, r.opts.Default))
+	tenants := make(map[string]*tenantPolicies, len(named))
+	for tenant, byName := range named {
+		tenants[tenant] = newTenantPolicies(byName, r.opts.Default)
+	}
+	r.policies.Store(newPolicySet(now.Mono, tenants, r.opts.Default))
 	for _, space := range []byte{crdt.SpaceAgent, crdt.SpaceReset, crdt.SpaceMember} {
 		err := r.store.Registers(string(space), "", func(key string, reg crdt.Register) bool {
 			r.clock.Observe(reg.Version, now.Wall)

@@ -13,10 +13,27 @@ import (
 // policySet is one immutable state of the policies. Cells remember the set
 // they were bound under and bind again when it is replaced.
 type policySet struct {
+	tenants map[string]*tenantPolicies // by the tenant of the registers
+	bare    *ratelimit.Table           // of tenants without policies
+	since   int64                      // mono ns when it was learnt
+	inline  sync.Map                   // encoded inline limit → *ratelimit.Compiled
+}
+
+// tenantPolicies is the policies of one tenant.
+type tenantPolicies struct {
 	table  *ratelimit.Table
 	byName map[string]versioned
-	since  int64    // mono ns when it was learnt
-	inline sync.Map // encoded inline limit → *ratelimit.Compiled
+}
+
+// homeTenant is the tenant whose policies are stored without a tenant.
+const homeTenant = "default"
+
+// policyTenant is the tenant of a policy's register.
+func policyTenant(tenant string) string {
+	if tenant == homeTenant {
+		return ""
+	}
+	return tenant
 }
 
 type versioned struct {
@@ -39,12 +56,32 @@ func addPolicy(byName map[string]versioned, name string, reg crdt.Register) (ok 
 	return true
 }
 
-func newPolicySet(since int64, byName map[string]versioned, def ratelimit.Policy) *policySet {
+func newPolicySet(since int64, tenants map[string]*tenantPolicies, def ratelimit.Policy) *policySet {
+	return &policySet{tenants: tenants, bare: ratelimit.NewTable(nil, def), since: since}
+}
+
+func newTenantPolicies(byName map[string]versioned, def ratelimit.Policy) *tenantPolicies {
 	list := make([]ratelimit.Policy, 0, len(byName))
 	for _, name := range sortedKeys(byName) {
 		list = append(list, byName[name].Policy)
 	}
-	return &policySet{table: ratelimit.NewTable(list, def), byName: byName, since: since}
+	return &tenantPolicies{table: ratelimit.NewTable(list, def), byName: byName}
+}
+
+// tableOf is the table of a tenant's agents.
+func (s *policySet) tableOf(tenant string) *ratelimit.Table {
+	if t := s.tenants[policyTenant(tenant)]; t != nil {
+		return t.table
+	}
+	return s.bare
+}
+
+// named is the policies of a tenant by name.
+func (s *policySet) named(tenant string) map[string]versioned {
+	if t := s.tenants[policyTenant(tenant)]; t != nil {
+		return t.byName
+	}
+	return nil
 }
 
 // of finds the policy of a bucket: the one its key carries, or the one its
@@ -52,7 +89,7 @@ func newPolicySet(since int64, byName map[string]versioned, def ratelimit.Policy
 func (s *policySet) of(key string) *ratelimit.Compiled {
 	k, err := crdt.ParseBucketKey(key)
 	if err != nil {
-		c, _ := s.table.Lookup("")
+		c, _ := s.bare.Lookup("")
 		return c
 	}
 	if k.Inline != "" {
@@ -60,7 +97,7 @@ func (s *policySet) of(key string) *ratelimit.Compiled {
 			return c
 		}
 	}
-	c, _ := s.table.Lookup(k.Agent)
+	c, _ := s.tableOf(k.Tenant).Lookup(k.Agent)
 	return c
 }
 
@@ -77,13 +114,13 @@ func (s *policySet) inlineOf(inline string) *ratelimit.Compiled {
 	return c.(*ratelimit.Compiled)
 }
 
-func (s *policySet) inlineAllowed(agent string) bool {
-	c, _ := s.table.Lookup(agent)
+func (s *policySet) inlineAllowed(tenant, agent string) bool {
+	c, _ := s.tableOf(tenant).Lookup(agent)
 	return c.Policy.InlineAllowed()
 }
 
-func policyKey(name string) crdt.RegisterKey {
-	return crdt.RegisterKey{Space: crdt.SpacePolicy, Name: name}
+func policyKey(tenant, name string) crdt.RegisterKey {
+	return crdt.RegisterKey{Space: crdt.SpacePolicy, Tenant: policyTenant(tenant), Name: name}
 }
 
 // Cond decides, with the writes of this node locked out, whether a write may
@@ -98,9 +135,9 @@ func (c Cond) check(have crdt.Register, found bool) error {
 	return c(have.Version, found)
 }
 
-// PutPolicy stores a policy for the whole cluster. It takes effect here at
+// PutPolicy stores a policy of a tenant for the whole cluster. It takes effect here at
 // once, elsewhere when it is learnt.
-func (r *Replica) PutPolicy(now Instant, p ratelimit.Policy, cond Cond) (version crdt.HLC, created bool, wait uint64, err error) {
+func (r *Replica) PutPolicy(now Instant, tenant string, p ratelimit.Policy, cond Cond) (version crdt.HLC, created bool, wait uint64, err error) {
 	if err := p.Validate(); err != nil {
 		return 0, false, 0, err
 	}
@@ -111,7 +148,7 @@ func (r *Replica) PutPolicy(now Instant, p ratelimit.Policy, cond Cond) (version
 	if err != nil {
 		return 0, false, 0, err
 	}
-	reg, wait, err := r.writeRegister(now, policyKey(p.Name), func(have crdt.Register, found bool) (crdt.Register, error) {
+	reg, wait, err := r.writeRegister(now, policyKey(tenant, p.Name), func(have crdt.Register, found bool) (crdt.Register, error) {
 		created = !found || have.Deleted
 		return crdt.Register{Value: value}, cond.check(have, !created)
 	})
@@ -119,8 +156,8 @@ func (r *Replica) PutPolicy(now Instant, p ratelimit.Policy, cond Cond) (version
 }
 
 // DeletePolicy removes a policy; its agents fall back to the next that matches.
-func (r *Replica) DeletePolicy(now Instant, name string, cond Cond) (wait uint64, err error) {
-	_, wait, err = r.writeRegister(now, policyKey(name), func(have crdt.Register, found bool) (crdt.Register, error) {
+func (r *Replica) DeletePolicy(now Instant, tenant, name string, cond Cond) (wait uint64, err error) {
+	_, wait, err = r.writeRegister(now, policyKey(tenant, name), func(have crdt.Register, found bool) (crdt.Register, error) {
 		if !found || have.Deleted {
 			return crdt.Register{}, fmt.Errorf("policy %q: %w", name, ErrNotFound)
 		}
@@ -130,22 +167,21 @@ func (r *Replica) DeletePolicy(now Instant, name string, cond Cond) (wait uint64
 }
 
 // Policy reads one policy and its version.
-func (r *Replica) Policy(name string) (ratelimit.Policy, crdt.HLC, error) {
-	set := r.policies.Load()
-	p, ok := set.byName[name]
+func (r *Replica) Policy(tenant, name string) (ratelimit.Policy, crdt.HLC, error) {
+	p, ok := r.policies.Load().named(tenant)[name]
 	if !ok {
 		return ratelimit.Policy{}, 0, fmt.Errorf("policy %q: %w", name, ErrNotFound)
 	}
 	return p.Policy, p.version, nil
 }
 
-// Policies lists policies by name, after the given one.
-func (r *Replica) Policies(prefix, after string, limit int) []ratelimit.Policy {
-	set := r.policies.Load()
+// Policies lists a tenant's policies by name, after the given one.
+func (r *Replica) Policies(tenant, prefix, after string, limit int) []ratelimit.Policy {
+	byName := r.policies.Load().named(tenant)
 	var list []ratelimit.Policy
-	for _, name := range sortedKeys(set.byName) {
+	for _, name := range sortedKeys(byName) {
 		if name > after && len(name) >= len(prefix) && name[:len(prefix)] == prefix {
-			if list = append(list, set.byName[name].Policy); len(list) == limit {
+			if list = append(list, byName[name].Policy); len(list) == limit {
 				break
 			}
 		}
@@ -153,16 +189,25 @@ func (r *Replica) Policies(prefix, after string, limit int) []ratelimit.Policy {
 	return list
 }
 
-// policyChanged replaces the policy set.
+// policyChanged replaces the policy set; only the changed tenant's policies
+// are compiled again.
 func (r *Replica) policyChanged(now Instant, key crdt.RegisterKey, reg crdt.Register) {
-	byName := maps.Clone(r.policies.Load().byName)
-	if byName == nil {
-		byName = make(map[string]versioned)
+	tenants := maps.Clone(r.policies.Load().tenants)
+	if tenants == nil {
+		tenants = make(map[string]*tenantPolicies)
+	}
+	byName := make(map[string]versioned)
+	if t := tenants[key.Tenant]; t != nil {
+		byName = maps.Clone(t.byName)
 	}
 	if !addPolicy(byName, key.Name, reg) {
 		r.counters.unreadable.Add(1)
 	}
-	r.policies.Store(newPolicySet(now.Mono, byName, r.opts.Default))
+	tenants[key.Tenant] = newTenantPolicies(byName, r.opts.Default)
+	if len(byName) == 0 {
+		delete(tenants, key.Tenant)
+	}
+	r.policies.Store(newPolicySet(now.Mono, tenants, r.opts.Default))
 }
 
 // registerChanged lets the parts that follow registers know.

@@ -303,7 +303,7 @@ func TestPoliciesTravelAndTakeEffect(t *testing.T) {
 	a, b := w.nodes[0], w.nodes[1]
 	p := perHour(10)
 	p.Name, p.Match = "small", "bot-*"
-	if _, created, _, err := a.PutPolicy(w.now, p, nil); err != nil || !created {
+	if _, created, _, err := a.PutPolicy(w.now, homeTenant, p, nil); err != nil || !created {
 		t.Fatal(created, err)
 	}
 	if a.take("bot-1", 9); a.take("bot-1", 9) {
@@ -313,14 +313,14 @@ func TestPoliciesTravelAndTakeEffect(t *testing.T) {
 	if got := b.level("bot-1") / token; got != 1 {
 		t.Errorf("level at the peer %d, want 1", got)
 	}
-	if _, err := a.DeletePolicy(w.now, "small", nil); err != nil {
+	if _, err := a.DeletePolicy(w.now, homeTenant, "small", nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.DeletePolicy(w.now, "small", nil); !errors.Is(err, ErrNotFound) {
+	if _, err := a.DeletePolicy(w.now, homeTenant, "small", nil); !errors.Is(err, ErrNotFound) {
 		t.Errorf("second deletion: %v", err)
 	}
 	a.crash() // the deletion was not flushed
-	if _, _, err := a.Policy("small"); err != nil {
+	if _, _, err := a.Policy(homeTenant, "small"); err != nil {
 		t.Errorf("policy after a crash: %v", err)
 	}
 }
