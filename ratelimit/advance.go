@@ -63,7 +63,8 @@ func (b *Bucket) hear(now int64, l *Limit, v *View) {
 			continue
 		}
 		p.learn(h-p.at, 0, l)
-		b.add(p.takeBack(), l)
+		predicted, owed := p.takeBack()
+		b.giveBack(predicted, owed, l)
 		b.moveMark(&p.mark, h)
 	}
 	held, all := v.oldest(now)

@@ -45,6 +45,7 @@ type peerState struct {
 	slot int     // index in View.Peers
 	s, w float64 // sum and weight of the average λ = s/w, µtok per ns
 	ph   float64 // predicted since at; L has been lowered by its whole µtok
+	owed uint64  // of ph: pays for debt that the floor cut off, see forgive
 	rate float64 // at which ph grows now, before it is shared; set by expect
 }
 

@@ -29,7 +29,7 @@ func (b *Bucket) Checkpoint(now, wallMS int64, l *Limit, v *View, marks []Mark) 
 	level := b.level
 	for i := range b.peers {
 		p := &b.peers[i]
-		level += int64(p.ph)
+		level += int64(uint64(p.ph) - p.owed)
 		if !v.alone() && p.slot < len(v.Peers) {
 			marks = append(marks, Mark{Peer: v.Peers[p.slot].ID, Mark: p.f})
 		}

@@ -11,8 +11,8 @@ const maxDelta = 1 << 62
 // what was predicted and not consumed returns. Only what was consumed beyond it
 // is news, and uses up first what was thrown away while it happened:
 //
-//	Δ ≤ ph:  L = min(C, L + ph − Δ), what does not fit is forfeited
-//	Δ > ph:  x = claim(Δ − ph),  L = max(−D, L − (Δ − ph − x))
+//	Δ ≤ ph:  L = min(C, L + ph − Δ), less what is owed; what does not fit is forfeited
+//	Δ > ph:  x = claim(Δ − ph),  L = max(−D, L − (Δ − ph − x)); open predictions owe the rest
 //	m = F,  ph = 0
 //
 // Claiming first would pay predicted consumption twice, out of the level and
@@ -29,11 +29,14 @@ func (b *Bucket) Observe(now int64, l *Limit, v *View, peer int, delta int64) {
 	p := b.peer(peer, l, v)
 	consumed := min(max(delta, 0), maxDelta)
 	p.learn(b.last-p.at, consumed, l)
-	if news := consumed - int64(p.takeBack()); news > 0 {
+	predicted, owed := p.takeBack()
+	if news := consumed - int64(predicted); news > 0 {
 		news -= b.claim(p.mark, news)
-		b.level -= min(news, b.credit(l))
+		taken := min(news, b.credit(l))
+		b.level -= taken
+		b.forgive(owed + uint64(news-taken))
 	} else {
-		b.add(uint64(-news), l)
+		b.giveBack(uint64(-news), owed, l)
 	}
 	if delta < 0 {
 		b.add(uint64(min(-max(delta, -maxDelta), l.Capacity+l.Floor)), l)

@@ -81,6 +81,8 @@ func drawLively(t *rapid.T) Limit {
 	return p.Limit()
 }
 
+const msNanos = 1_000_000
+
 func newView(peers int, heard int64) *View {
 	v := &View{Members: peers + 1}
 	for i := range peers {

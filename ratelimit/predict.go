@@ -59,11 +59,11 @@ func (p *peerState) learn(gap, grown int64, l *Limit) {
 }
 
 // takeBack returns the whole µtok by which predictions about the peer have
-// lowered the level, and forgets the predictions.
-func (p *peerState) takeBack() uint64 {
-	taken := uint64(p.ph)
-	p.ph = 0
-	return taken
+// lowered the level and how much of them is owed, and forgets both.
+func (p *peerState) takeBack() (predicted, owed uint64) {
+	predicted, owed = uint64(p.ph), p.owed
+	p.ph, p.owed = 0, 0
+	return predicted, owed
 }
 
 // hold returns which part of λ is held back for the peer at t, and until when
