@@ -10,6 +10,7 @@ import pytest
 
 from openclaw_rating import OpenClawClient, TokenBucket
 from openclaw_rating.testing import ClawdProcess, FakeUpstream
+from waiting import PATIENT
 
 pytest_plugins = ["openclaw_rating.testing.plugin"]
 
@@ -38,7 +39,7 @@ def key() -> str:
 
 @pytest.fixture
 def client(clawd: ClawdProcess) -> Iterator[OpenClawClient]:
-    with OpenClawClient(base_url=clawd.url, timeout=30) as client:
+    with OpenClawClient(base_url=clawd.url, timeout=PATIENT) as client:
         yield client
 
 

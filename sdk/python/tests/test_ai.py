@@ -22,7 +22,7 @@ from openclaw_rating import (
     UpstreamError,
 )
 from openclaw_rating.testing import ClawdProcess, FakeUpstream, Reply
-from waiting import eventually, eventually_async
+from waiting import PATIENT, eventually, eventually_async
 
 
 class Calls(Observer):
@@ -35,7 +35,7 @@ class Calls(Observer):
 
 @pytest.fixture
 def ai(clawd: ClawdProcess, upstream: FakeUpstream) -> Iterator[OpenClawClient]:
-    with OpenClawClient(base_url=clawd.url, timeout=30, ai_base_url=upstream.url, ai_api_key="sk-test") as client:
+    with OpenClawClient(base_url=clawd.url, timeout=PATIENT, ai_base_url=upstream.url, ai_api_key="sk-test") as client:
         yield client
 
 
@@ -178,7 +178,7 @@ def test_the_clawd_key_is_not_sent_to_the_model(clawd: ClawdProcess, upstream: F
 
 def test_awaiting(clawd: ClawdProcess, upstream: FakeUpstream, key: str) -> None:
     async def run() -> None:
-        async with AsyncOpenClawClient(base_url=clawd.url, timeout=30, ai_base_url=upstream.url, agent=key) as ai:
+        async with AsyncOpenClawClient(base_url=clawd.url, timeout=PATIENT, ai_base_url=upstream.url, agent=key) as ai:
             assert (await ai.invoke_ai(prompt="Hi", model="m"))["charged"] == 14
             assert [word async for word in ai.stream_ai(prompt="Hi", model="m")]
             agent = await ai.agents.get(key)

@@ -11,12 +11,12 @@ import pytest
 import openclaw_rating as sdk
 from openclaw_rating import AsyncOpenClawClient, AsyncTokenBucket, OpenClawClient, RateLimitError, TokenBucket
 from openclaw_rating.testing import ClawdProcess
-from waiting import eventually_async
+from waiting import PATIENT, eventually_async
 
 
 @pytest.fixture
 async def aclient(clawd: ClawdProcess) -> AsyncIterator[AsyncOpenClawClient]:
-    async with AsyncOpenClawClient(base_url=clawd.url, timeout=30) as client:
+    async with AsyncOpenClawClient(base_url=clawd.url, timeout=PATIENT) as client:
         yield client
 
 

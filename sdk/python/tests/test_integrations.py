@@ -36,14 +36,14 @@ from openclaw_rating.integrations import (
     wrap_openai,
 )
 from openclaw_rating.testing import ClawdProcess, FakeUpstream, Reply
-from waiting import eventually
+from waiting import PATIENT, eventually
 
 MESSAGES: Any = [{"role": "user", "content": "Hi"}]
 
 
 @pytest.fixture
 async def aclient(clawd: ClawdProcess) -> AsyncIterator[AsyncOpenClawClient]:
-    async with AsyncOpenClawClient(base_url=clawd.url, timeout=30) as client:
+    async with AsyncOpenClawClient(base_url=clawd.url, timeout=PATIENT) as client:
         yield client
 
 

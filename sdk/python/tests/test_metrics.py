@@ -16,11 +16,12 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, generate_lat
 from openclaw_rating import OpenClawClient, TokenBucket, UpstreamError, metrics, otel
 from openclaw_rating.metrics import agent_of
 from openclaw_rating.testing import ClawdProcess, FakeUpstream, Reply
+from waiting import PATIENT
 
 
 @pytest.fixture
 def ai(clawd: ClawdProcess, upstream: FakeUpstream) -> Iterator[OpenClawClient]:
-    with OpenClawClient(base_url=clawd.url, timeout=30, ai_base_url=upstream.url) as client:
+    with OpenClawClient(base_url=clawd.url, timeout=PATIENT, ai_base_url=upstream.url) as client:
         yield client
 
 

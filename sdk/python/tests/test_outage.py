@@ -22,7 +22,7 @@ from openclaw_rating import (
     TokenBucket,
 )
 from openclaw_rating.testing import ClawdProcess
-from waiting import eventually, eventually_async
+from waiting import PATIENT, eventually, eventually_async
 
 WITHIN = 0.050
 """Seconds to the first local decision after a crash."""
@@ -57,7 +57,7 @@ def test_a_crash_in_the_middle_of_a_loop(node: ClawdProcess, key: str) -> None:
     `durability: sync`, so that what the node granted survives the crash and every token can be accounted for.
     """
     watcher, firsts, granted = Watcher(), [], 0
-    with OpenClawClient(base_url=node.url, timeout=10) as client:
+    with OpenClawClient(base_url=node.url, timeout=PATIENT) as client:
         client.add_observer(watcher)
         client.policies.put("exact", match=key, capacity=1000, refill_rate=1, interval_seconds=3600, durability="sync")
         bucket = TokenBucket(client=client)
@@ -90,7 +90,7 @@ def test_a_crash_in_the_middle_of_a_loop(node: ClawdProcess, key: str) -> None:
 
 
 def test_the_limit_is_stricter_until_the_node_is_back(node: ClawdProcess, key: str) -> None:
-    with OpenClawClient(base_url=node.url, timeout=10, local_share=0.25) as client:
+    with OpenClawClient(base_url=node.url, timeout=PATIENT, local_share=0.25) as client:
         bucket = TokenBucket(client=client, capacity=100, refill_rate=1, interval_seconds=3600)
         assert bucket.consume(key, 20)
         node.kill()
@@ -104,7 +104,7 @@ def test_the_limit_is_stricter_until_the_node_is_back(node: ClawdProcess, key: s
 
 
 def test_a_node_that_drains_loses_nothing(node: ClawdProcess, key: str) -> None:
-    with OpenClawClient(base_url=node.url, timeout=10) as client:
+    with OpenClawClient(base_url=node.url, timeout=PATIENT) as client:
         bucket = TokenBucket(client=client, capacity=1000, refill_rate=1, interval_seconds=3600)
         granted = sum(bucket.consume(key) for _ in range(30))
         stopper = threading.Thread(target=node.stop)
@@ -140,7 +140,7 @@ def test_a_node_that_hangs_costs_one_timeout(node: ClawdProcess, key: str) -> No
 def test_the_next_node_takes_over(node: ClawdProcess, key: str) -> None:
     with (
         ClawdProcess(join=[node.gossip_addr]) as other,
-        OpenClawClient(base_url=[node.url, other.url], timeout=10, on_unavailable="raise") as client,
+        OpenClawClient(base_url=[node.url, other.url], timeout=PATIENT, on_unavailable="raise") as client,
     ):
         bucket = TokenBucket(client=client, capacity=1000, refill_rate=1, interval_seconds=3600)
         eventually(lambda: [one.state for one in client.cluster.get().members] == ["ready"] * 2)
@@ -166,7 +166,7 @@ def test_what_else_can_be_done_without_a_node(mode: str, key: str) -> None:
 
 def test_awaiting_clients_do_the_same(node: ClawdProcess, key: str) -> None:
     async def run() -> None:
-        async with AsyncOpenClawClient(base_url=node.url, timeout=10) as client:
+        async with AsyncOpenClawClient(base_url=node.url, timeout=PATIENT) as client:
             bucket = AsyncTokenBucket(client=client, capacity=1000, refill_rate=1, interval_seconds=3600)
             granted = 0
             for _ in range(20):
@@ -193,19 +193,19 @@ def test_awaiting_clients_do_the_same(node: ClawdProcess, key: str) -> None:
 
 
 def test_closing_tells_what_is_owed(node: ClawdProcess, key: str) -> None:
-    client = OpenClawClient(base_url=node.url, timeout=10)
+    client = OpenClawClient(base_url=node.url, timeout=PATIENT)
     bucket = TokenBucket(client=client, capacity=1000, refill_rate=1, interval_seconds=3600)
     reservation = bucket.reserve(key, 10)
     reservation.settle(25)
     client.close()
     client.close()
-    with OpenClawClient(base_url=node.url, timeout=10) as other:
+    with OpenClawClient(base_url=node.url, timeout=PATIENT) as other:
         assert used(other, key) == 25
 
 
 def test_a_client_leaves_no_thread_behind(node: ClawdProcess, key: str) -> None:
     before = threading.active_count()
-    client = OpenClawClient(base_url=node.url, timeout=10)
+    client = OpenClawClient(base_url=node.url, timeout=PATIENT)
     bucket = TokenBucket(client=client, capacity=1000)
     node.kill()
     bucket.consume(key)
@@ -216,7 +216,7 @@ def test_a_client_leaves_no_thread_behind(node: ClawdProcess, key: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_child_process_has_its_own_connections_and_no_debts(node: ClawdProcess, key: str) -> None:
-    with OpenClawClient(base_url=node.url, timeout=10) as client:
+    with OpenClawClient(base_url=node.url, timeout=PATIENT) as client:
         bucket = TokenBucket(client=client, capacity=1000, refill_rate=1, interval_seconds=3600)
         assert bucket.consume(key)
         client._core.ledger.owe((key, bucket.policy), 5)
@@ -239,7 +239,7 @@ def test_a_child_process_has_its_own_connections_and_no_debts(node: ClawdProcess
 
 
 def test_a_child_born_in_an_outage_recovers_by_itself(node: ClawdProcess, key: str) -> None:
-    with OpenClawClient(base_url=node.url, timeout=10) as client:
+    with OpenClawClient(base_url=node.url, timeout=PATIENT) as client:
         bucket = TokenBucket(client=client, capacity=1000, refill_rate=1, interval_seconds=3600)
         assert bucket.consume(key)
         node.kill()

@@ -17,6 +17,7 @@ import pytest
 
 from openclaw_rating import APIConnectionError, AsyncOpenClawClient, AsyncTokenBucket, OpenClawClient, TokenBucket
 from openclaw_rating.testing import ClawdProcess
+from waiting import PATIENT
 
 
 @dataclass
@@ -89,7 +90,7 @@ def test_an_authority_of_ones_own(secured: Secured, key: str) -> None:
     context = ssl.create_default_context(cafile=str(secured.authority))
     with (
         httpx2.Client(verify=context) as http,
-        OpenClawClient(base_url=secured.url, timeout=30, http_client=http) as client,
+        OpenClawClient(base_url=secured.url, timeout=PATIENT, http_client=http) as client,
     ):
         bucket = TokenBucket(client=client, capacity=10, refill_rate=1, interval_seconds=3600)
         assert [bucket.try_consume(key, 5).source for _ in range(2)] == ["node"] * 2
@@ -98,23 +99,23 @@ def test_an_authority_of_ones_own(secured: Secured, key: str) -> None:
 
 def test_the_environment_names_the_authority(secured: Secured, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(secured.authority))
-    with OpenClawClient(base_url=secured.url, timeout=30) as client:
+    with OpenClawClient(base_url=secured.url, timeout=PATIENT) as client:
         assert TokenBucket(client=client, capacity=10).try_consume(key).source == "node"
 
 
 async def test_awaiting_too(secured: Secured, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(secured.authority))
-    async with AsyncOpenClawClient(base_url=secured.url, timeout=30) as client:
+    async with AsyncOpenClawClient(base_url=secured.url, timeout=PATIENT) as client:
         assert (await AsyncTokenBucket(client=client, capacity=10).try_consume(key)).source == "node"
 
 
 def test_nobody_vouches(secured: Secured, key: str) -> None:
     """A certificate that is not believed is no node: what is decided here is decided without it."""
-    with OpenClawClient(base_url=secured.url, timeout=30) as client:
+    with OpenClawClient(base_url=secured.url, timeout=PATIENT) as client:
         assert TokenBucket(client=client, capacity=10).try_consume(key).source == "local"
         client.close()
     with (
-        OpenClawClient(base_url=secured.url, timeout=30, on_unavailable="raise", max_retries=0) as client,
+        OpenClawClient(base_url=secured.url, timeout=PATIENT, on_unavailable="raise", max_retries=0) as client,
         pytest.raises(APIConnectionError, match="certificate"),
     ):
         TokenBucket(client=client, capacity=10).consume(key)

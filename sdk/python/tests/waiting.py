@@ -6,7 +6,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+import httpx2
+
 LONG = 60.0
+PATIENT = httpx2.Timeout(30)
+"""For clients whose node is well: a number alone would leave one second to connect, which a busy machine may need."""
 
 
 def eventually(check: Callable[[], bool], seconds: float = LONG) -> None:

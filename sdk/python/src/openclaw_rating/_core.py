@@ -208,7 +208,7 @@ class Core:
             ) from exc
 
     def _unreachable(self, endpoint: Endpoint, exc: httpx2.TransportError) -> APIConnectionError:
-        text = f"{endpoint.url}: {exc or type(exc).__name__}"
+        text = f"{endpoint.url}: {str(exc) or type(exc).__name__}"
         kind = APITimeoutError if isinstance(exc, httpx2.TimeoutException) else APIConnectionError
         if not isinstance(exc, httpx2.PoolTimeout):  # that one is about this process, not about the node
             if self.endpoints.unreachable(endpoint, self.now()):
