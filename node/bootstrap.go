@@ -15,6 +15,10 @@ import (
 // concludes that the whole cluster is new.
 const settleTime = time.Second
 
+// lookupPatience is how many times SyncWait a new node waits when it could not
+// even look up who the others are: then they are probably there.
+const lookupPatience = 6
+
 // bootstrap gives an empty node the cluster's state and ends when it may begin
 // to count. Until then there is no replica, and calls are answered with 503.
 //
@@ -22,7 +26,8 @@ const settleTime = time.Second
 //   - Among empty peers only, it is part of a new cluster: the one with the
 //     smallest id goes ahead, and the others take its state.
 //   - Without any peer in reach for SyncWait it begins alone, unless its store
-//     was lost: then it would make the others' facts look old.
+//     was lost: then it would make the others' facts look old. While it cannot
+//     look up who the others are (EC2 throttles, DNS is down), it waits longer.
 //
 // loaded tells whether a peer's state was taken: there may be newer facts by
 // now.
@@ -46,7 +51,7 @@ func (n *Node) bootstrap(ctx context.Context) (loaded bool, err error) {
 			}
 		case waited >= n.options.SyncWait && n.membership.nameTaken():
 			return false, n.errNameTaken()
-		case waited >= n.options.SyncWait && !n.rebuilt:
+		case waited >= n.options.SyncWait && !n.rebuilt && (n.seeker.lookedUp() || waited >= lookupPatience*n.options.SyncWait):
 			n.log.Warn("no peer was found in time; beginning alone", "waited", waited.Round(time.Millisecond))
 			return false, nil
 		}

@@ -55,8 +55,6 @@ type membership struct {
 	transport *gossipTransport
 	name      string
 	cluster   string
-	join      []string
-	every     time.Duration
 
 	announcing sync.Mutex // taken before mu
 
@@ -78,7 +76,6 @@ type membershipConfig struct {
 	cluster   string
 	dir       string // of the snapshot file
 	key       []byte
-	join      []string
 	tags      tags
 	transport *gossipTransport
 	tuning    tuning
@@ -98,7 +95,6 @@ const (
 func openMembership(c membershipConfig) (*membership, error) {
 	m := &membership{
 		log: c.log, transport: c.transport, name: c.name, cluster: c.tags.cluster, tags: c.tags,
-		join: c.join, every: c.tuning.joinInterval,
 		changed: make(chan struct{}, 1),
 		events:  make(chan serf.Event, eventBuffer),
 	}
@@ -271,30 +267,6 @@ func (m *membership) announce(current func() phase) {
 	m.mu.Unlock()
 	if err := m.serf.SetTags(encoded); err != nil {
 		m.log.Warn("gossip: the phase was not announced", "phase", encoded[tagPhase], "error", err)
-	}
-}
-
-// seek looks for the first peer, and again whenever the last one is lost.
-// Serf itself tries the members of its snapshot and reconnects failed ones.
-func (m *membership) seek(ctx context.Context) error {
-	if len(m.join) == 0 {
-		return nil
-	}
-	wait := m.every
-	for {
-		if len(m.reachable()) == 0 {
-			if _, err := m.joinNow(m.join); err != nil {
-				m.log.Info("no peer joined yet", "error", err, "again_in", wait)
-				wait = min(2*wait, 10*m.every)
-			}
-		} else {
-			wait = m.every
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(wait):
-		}
 	}
 }
 

@@ -51,6 +51,7 @@ type Node struct {
 	peers      *peers
 	gaps       *gaps
 	membership *membership
+	seeker     *seeker
 	group      *group
 	clockFell  int64 // mono ns of the last jump back of the wall clock; the tick loop's
 

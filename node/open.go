@@ -12,6 +12,7 @@ import (
 
 	"github.com/openclaw/clawd/api"
 	"github.com/openclaw/clawd/api/front"
+	"github.com/openclaw/clawd/node/discovery"
 	"github.com/openclaw/clawd/storage"
 )
 
@@ -184,10 +185,14 @@ func (n *Node) servePeers(s *sockets) error {
 	return nil
 }
 
-func (n *Node) openGossip(s *sockets) (err error) {
+func (n *Node) openGossip(s *sockets) error {
+	sources, err := discovery.Parse(n.options.Join, discovery.Environment{Now: n.options.Now})
+	if err != nil {
+		return err // Validate said it before
+	}
 	n.membership, err = openMembership(membershipConfig{
 		name: n.id.name, cluster: n.options.Cluster, dir: n.options.DataDir,
-		key: n.options.GossipKey, join: n.options.Join, transport: s.gossip,
+		key: n.options.GossipKey, transport: s.gossip,
 		tuning: n.options.tuning, log: n.log,
 		tags: tags{
 			cluster: clusterHash(n.options.Cluster), node: n.id.node, run: n.id.run,
@@ -207,7 +212,11 @@ func (n *Node) openGossip(s *sockets) (err error) {
 			return nil
 		}
 	})
-	n.group.Go("join", n.membership.seek)
+	n.seeker = &seeker{
+		sources: sources, members: n.membership, self: s.gossip.advertise.String(),
+		every: n.options.tuning.joinInterval, now: n.options.Now, log: n.log,
+	}
+	n.group.Go("join", n.seeker.run)
 	return nil
 }
 

@@ -8,10 +8,12 @@ import (
 	"net/netip"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/openclaw/clawd/node/discovery"
 	"github.com/openclaw/clawd/ratelimit"
 )
 
@@ -66,9 +68,11 @@ type Options struct {
 	AdvertisePeer   string
 	AdvertiseGossip string
 
-	// Join lists gossip addresses (host or host:port, port 7946) of nodes to
-	// join. Joining is retried until one answers; nodes known from an earlier
-	// run are tried as well. Default none: a cluster of one.
+	// Join says where nodes to join are: host or host:port (port 7946),
+	// dns:name, file:path or aws:tag=KEY:VALUE, see package discovery. Joining is
+	// retried until one answers; nodes known from an earlier run are tried as
+	// well. Names, files and tags are looked up again while this node is alone,
+	// and now and then when it is not. Default none: a cluster of one.
 	Join []string
 
 	// Cluster names the cluster. Nodes and pages of another name are refused,
@@ -211,10 +215,9 @@ func (o Options) Validate() error {
 	c.advertised("advertised http address", o.AdvertiseHTTP, false)
 	c.advertised("advertised peer address", o.AdvertisePeer, false)
 	c.advertised("advertised gossip address", o.AdvertiseGossip, true)
-	for _, addr := range o.Join {
-		c.advertised("join address", addr, false)
-		if addr == "" {
-			c.add("join address is empty")
+	if _, err := discovery.Parse(o.Join, discovery.Environment{}); err != nil {
+		for _, line := range strings.Split(err.Error(), "\n") {
+			c.add("%s", line)
 		}
 	}
 	switch len(o.GossipKey) {

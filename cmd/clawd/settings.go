@@ -44,7 +44,7 @@ func (s *settings) register(f *pflag.FlagSet) {
 	f.StringVar(&s.name, "name", "", "name of this node (default: hostname and four digits of the node id)")
 	f.StringVar(&s.dataDir, "data-dir", d.DataDir, "directory of the store; one process owns it at a time")
 	f.StringVar(&s.cluster, "cluster", d.Cluster, "name of the cluster; nodes of another name are refused")
-	f.StringSliceVar(&s.join, "join", nil, "gossip address (host:port) of a node to join; may be repeated")
+	f.StringSliceVar(&s.join, "join", nil, "node to join, may be repeated: host:port, dns:name, file:path or aws:tag=KEY:VALUE[,region=NAME]")
 
 	f.StringVar(&s.http, "http-addr", d.HTTPAddr, "where the API listens; port 0 lets the system choose")
 	f.StringVar(&s.peer, "peer-addr", d.PeerAddr, "where other nodes send and fetch rows")

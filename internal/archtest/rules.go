@@ -35,8 +35,9 @@ var rooms = []room{
 	{pkg: "storage", may: []string{"crdt"}},
 	{pkg: "node/antientropy", may: []string{"crdt"}, core: true, std: true},
 	{pkg: "node/replica", may: []string{"crdt", "ratelimit", "storage", "node/antientropy"}, core: true},
+	{pkg: "node/discovery", std: true},
 	{pkg: "node", may: []string{
-		"crdt", "ratelimit", "mlrefill", "rating", "storage", "node/antientropy", "node/replica",
+		"crdt", "ratelimit", "mlrefill", "rating", "storage", "node/antientropy", "node/replica", "node/discovery",
 		"access", "api", "api/front", "api/wire", "internal/buildinfo",
 	}},
 	{pkg: "api", may: []string{"ratelimit", "rating", "api/wire", "api/front", "access"}},
