@@ -119,7 +119,7 @@ cover: ## Coverage of all tests but the process tests; coverage/index.html
 .PHONY: bench bench-go chaos sim accuracy
 sim: ## The cluster simulator on fresh seeds for DURATION (60s); SEED=n tells the story of one; SIMARGS="-workers 2"
 	@$(GO) build -o bin/sim ./internal/sim/run
-	@bin/sim $(if $(SEED),-seed $(SEED),-duration $(DURATION)) -commit "$$(git describe --always --dirty 2>/dev/null)" $(SIMARGS)
+	@GODEBUG=asyncpreemptoff=1 bin/sim $(if $(SEED),-seed $(SEED),-duration $(DURATION)) -commit "$$(git describe --always --dirty 2>/dev/null)" $(SIMARGS)
 
 accuracy: ## How far clusters are from one central bucket, beside the design's models; writes the tables of docs/reliability.md
 	@$(GO) run ./internal/accuracy/run -write docs/reliability.md

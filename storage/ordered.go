@@ -3,7 +3,6 @@ package storage
 import (
 	"bytes"
 	"slices"
-	"sort"
 )
 
 // ordered is a sorted byte map whose copies cost nothing: snapshot shares all
@@ -38,16 +37,31 @@ func (m *ordered) snapshot() ordered {
 
 // find returns the chunk in which key is or belongs. Only an empty map has none.
 func (m *ordered) find(key []byte) int {
-	i := sort.Search(len(m.chunks), func(i int) bool {
-		return bytes.Compare(m.chunks[i].entries[0].key, key) > 0
-	})
-	return max(i-1, 0)
+	low, high := 1, len(m.chunks) // the first chunk is right for all that is not in a later one
+	for low < high {
+		if mid := (low + high) / 2; bytes.Compare(m.chunks[mid].entries[0].key, key) > 0 {
+			high = mid
+		} else {
+			low = mid + 1
+		}
+	}
+	return low - 1
 }
 
 func (c *chunk) find(key []byte) (at int, found bool) {
-	return slices.BinarySearchFunc(c.entries, key, func(e entry, k []byte) int {
-		return bytes.Compare(e.key, k)
-	})
+	low, high := 0, len(c.entries)
+	for low < high {
+		mid := (low + high) / 2
+		switch order := bytes.Compare(c.entries[mid].key, key); {
+		case order == 0:
+			return mid, true
+		case order > 0:
+			high = mid
+		default:
+			low = mid + 1
+		}
+	}
+	return low, false
 }
 
 func (m *ordered) get(key []byte) (val []byte, found bool) {

@@ -39,10 +39,16 @@ func (w *world) opAudit(m *machine, op *Op, _ *chance) {
 // audit takes over what the other one has where digests differ although vectors
 // are equal. Nothing may: it would mean that a row was lost.
 func (w *world) audit(p, o *process) {
-	ours, err := p.rep.Digest(w.instant(p))
+	w.auditWith(p, o, w.digest(p), w.digest(o))
+}
+
+func (w *world) digest(p *process) *antientropy.Digest {
+	d, err := p.rep.Digest(w.instant(p))
 	w.must(err)
-	theirs, err := o.rep.Digest(w.instant(o))
-	w.must(err)
+	return d
+}
+
+func (w *world) auditWith(p, o *process, ours, theirs *antientropy.Digest) {
 	if w.broken != nil || !ours.Comparable(theirs) {
 		return
 	}

@@ -41,7 +41,7 @@ func (w *world) checkStore(p *process) {
 // checkRegisters looks that each register holds the last value the node was
 // told of, or nothing where that is long deleted or expired.
 func (w *world) checkRegisters(p *process, d *disk) {
-	now := w.instant(p).Wall
+	now := p.m.wall(w.now) + p.m.lost // by the clock as it was before it went back
 	for k, key := range w.ledger.regs.keys {
 		want := w.ledger.regs.value(d.regs, k)
 		reg, found, err := p.store.Register(key)

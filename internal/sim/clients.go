@@ -184,6 +184,7 @@ func (w *world) opRefund(m *machine, _ *Op, c *chance) {
 	if k < 0 {
 		return
 	}
+	w.noteAsked(q, k)
 	r := q.of()
 	given, _, err := p.rep.Refund(w.instant(p), &r)
 	if w.failed(p, "refund", err) {

@@ -259,6 +259,7 @@ func (w *world) opClockJump(m *machine, _ *Op, c *chance) {
 	w.coverage.hit(covClockJump)
 	by := []int64{-100_000, -30_000, -2_000, 2_000, 30_000, 100_000}[c.below(6)]
 	m.clock.OffsetMS += by
+	m.lost = max(m.lost-by, 0)
 	w.jumped += max(by, -by)
 	w.unclearAll()
 	w.tell("the clock of %s jumps by %d ms", m.name, by)

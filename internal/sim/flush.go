@@ -117,7 +117,7 @@ func (w *world) endFlush(p *process, c *chance) {
 	if !f.PushEarly {
 		w.push(p, f.Pages, c)
 	}
-	if w.settling || c.permille(150) {
+	if c.permille(150) {
 		w.checkStore(p)
 	}
 }

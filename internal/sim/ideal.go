@@ -190,8 +190,12 @@ func (w *world) checkExact(p *process, q *request, level int64) {
 		return
 	}
 	l := w.limitOf(q)
-	b.refilled(w, &l)
-	if want := b.micro(&l); level != want {
+	want := l.Capacity
+	if b.begun { // a look begins nothing
+		b.refilled(w, &l)
+		want = b.micro(&l)
+	}
+	if level != want {
 		w.fail("I8", "%s, alone, level of %s: expected %d µtok, got %d", p.m.name, q.agent, want, level)
 	}
 }

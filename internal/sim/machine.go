@@ -18,6 +18,7 @@ type machine struct {
 	disk    *disk // nil for a spare one
 	backup  *disk
 	clock   Clock
+	lost    int64    // ms that the wall clock stands behind what it once showed, at most
 	proc    *process // nil while down
 	starts  uint64
 	disks   uint64

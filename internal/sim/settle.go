@@ -2,6 +2,7 @@ package sim
 
 import (
 	"github.com/openclaw/clawd/crdt"
+	"github.com/openclaw/clawd/node/antientropy"
 )
 
 // settle ends all faults, lets everybody talk to everybody, and looks whether
@@ -236,20 +237,29 @@ func (w *world) disowned(o crdt.Origin) bool {
 // checkDigests looks whether audits have nothing to repair.
 func (w *world) checkDigests() {
 	members := w.members()
-	for _, m := range members[min(1, len(members)):] {
-		if w.broken == nil {
-			w.audit(members[0].proc, m.proc)
-		}
+	digests := w.digests(members)
+	for i := 1; i < len(members); i++ {
+		w.auditWith(members[0].proc, members[i].proc, digests[0], digests[i])
 	}
+}
+
+func (w *world) digests(of []*machine) []*antientropy.Digest {
+	list := make([]*antientropy.Digest, len(of))
+	for i, m := range of {
+		list[i] = w.digest(m.proc)
+	}
+	return list
 }
 
 // auditAll lets everybody audit everybody: what a disk took with it may have kept
 // something older from being told, see superseded.
 func (w *world) auditAll() {
-	for _, a := range w.members() {
-		for _, b := range w.members() {
-			if a != b && w.broken == nil {
-				w.audit(a.proc, b.proc)
+	members := w.members()
+	digests := w.digests(members)
+	for i, a := range members {
+		for j, b := range members {
+			if i != j {
+				w.auditWith(a.proc, b.proc, digests[i], digests[j])
 			}
 		}
 	}

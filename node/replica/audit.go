@@ -33,7 +33,9 @@ func (r *Replica) Digest(now Instant) (*antientropy.Digest, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &antientropy.Digest{From: r.self, Vector: make(crdt.VersionVector, len(vectors))}
+	d := &antientropy.Digest{
+		From: r.self, Vector: make(crdt.VersionVector, len(vectors)), Buckets: make([]antientropy.DigestBucket, 0, len(sums)),
+	}
 	for o, v := range vectors {
 		if v.Seq > 0 && !due[o] {
 			d.Vector[o] = v.Seq
@@ -121,7 +123,7 @@ func (r *Replica) MergeAudit(now Instant, p *antientropy.Page) (repaired int, er
 	if err := p.Check(); err != nil {
 		return 0, r.reject(err)
 	}
-	stable, due := r.collectable(now)
+	_, due := r.collectable(now)
 	cut := now.Wall - r.opts.Tombstones.Milliseconds()
 	r.merge.Lock()
 	defer r.merge.Unlock()
@@ -130,13 +132,14 @@ func (r *Replica) MergeAudit(now Instant, p *antientropy.Page) (repaired int, er
 	}
 	src := r.sourceOf(p, now)
 	src.repair = true
+	stable := max(p.Stable, r.recv.Vector(p.Run.Origin).Stable) // also of a run that is over: it was dropped by it before
 	before := r.counters.merged.Load() + r.counters.registers.Load()
 	for i := range p.Entries {
 		e := &p.Entries[i]
 		if e.Seq() > src.seq {
 			continue // half a session of the peer's: nothing says that it should be here
 		}
-		if e.Kind != crdt.KindRegister && r.outdated(max(p.Stable, stable[p.Run.Origin]), &e.Row) ||
+		if e.Kind != crdt.KindRegister && r.outdated(stable, &e.Row) ||
 			e.Kind == crdt.KindRegister && expired(&e.Register, cut) {
 			continue // collected here, or about to be
 		}

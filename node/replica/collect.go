@@ -35,11 +35,16 @@ func (r *Replica) Collect(now Instant, budget int) (CollectStats, error) {
 	kind := r.sweep.kind
 	for _, key := range keys {
 		stats.Looked++
-		n, err := r.collectCell(now, kind, key, stable, due)
+		n, ahead, err := r.collectCell(now, kind, key, stable, due)
+		stats.Dropped += n
+		if err == nil && ahead {
+			r.saveStable(stable)
+			n, _, err = r.collectCell(now, kind, key, stable, due)
+			stats.Dropped += n
+		}
 		if err != nil {
 			return stats, err
 		}
-		stats.Dropped += n
 	}
 	r.counters.collected.Add(uint64(stats.Dropped))
 	if stats.Finished, err = r.advanceSweep(now, keys, budget, due); err != nil {
@@ -48,25 +53,44 @@ func (r *Replica) Collect(now Instant, budget int) (CollectStats, error) {
 	return stats, r.collectRegisters(now)
 }
 
-// collectable is what collection goes by: the stable time of each live run,
-// and the dead runs that are due.
-func (r *Replica) collectable(now Instant) (stable map[crdt.Origin]int64, due map[crdt.Origin]bool) {
+// stableTime is up to when all of a run is known here, and what the disk says.
+type stableTime struct{ now, saved int64 }
+
+// saveStable puts the stable times into the next flush. They are written seldom,
+// since they move with every page; but a row that is dropped by one must not be
+// gone from disk while the stable time there says that it is still young: after a
+// restart an audit would take it for lost, bring it back and count it twice.
+func (r *Replica) saveStable(stable map[crdt.Origin]stableTime) {
 	r.merge.Lock()
 	defer r.merge.Unlock()
-	stable = make(map[crdt.Origin]int64, len(r.runs))
+	for o, st := range stable {
+		if st.now > st.saved {
+			r.dirtyVectors[o] = true
+			r.savedStable[o] = max(r.savedStable[o], st.now)
+			stable[o] = stableTime{st.now, st.now}
+		}
+	}
+}
+
+// collectable is what collection goes by: the stable time of each live run,
+// and the dead runs that are due.
+func (r *Replica) collectable(now Instant) (stable map[crdt.Origin]stableTime, due map[crdt.Origin]bool) {
+	r.merge.Lock()
+	defer r.merge.Unlock()
+	stable = make(map[crdt.Origin]stableTime, len(r.runs))
 	due = make(map[crdt.Origin]bool)
 	members := r.otherMembers()
 	for o, run := range r.runs {
 		switch {
 		case o == r.run:
-			stable[o] = r.own.stamp
+			stable[o] = stableTime{r.own.stamp, r.savedStable[o]}
 		case run.Sealed():
 			if r.runDue(now, run, members) {
 				due[o] = true
 				r.beginCollected(o)
 			}
 		default:
-			stable[o] = r.recv.Vector(o).Stable
+			stable[o] = stableTime{r.recv.Vector(o).Stable, r.savedStable[o]}
 		}
 	}
 	return stable, due
@@ -135,7 +159,9 @@ func (r *Replica) advanceSweep(now Instant, keys []string, budget int, due map[c
 	return true, r.retire(now, done)
 }
 
-func (r *Replica) collectCell(now Instant, kind crdt.Kind, key string, stable map[crdt.Origin]int64, due map[crdt.Origin]bool) (dropped int, err error) {
+// collectCell drops what is due of one cell. It leaves what is still young by what
+// the disk knows, and tells that it is ahead of that.
+func (r *Replica) collectCell(now Instant, kind crdt.Kind, key string, stable map[crdt.Origin]stableTime, due map[crdt.Origin]bool) (dropped int, ahead bool, err error) {
 	name := appendCellKey(nil, kind, key)
 	sh := r.shardOf(name)
 	sh.mu.Lock()
@@ -143,19 +169,23 @@ func (r *Replica) collectCell(now Instant, kind crdt.Kind, key string, stable ma
 	if c := sh.cells[string(name)]; c == nil {
 		// Look before loading: most cells have nothing to drop.
 		if found, err := r.store.Cell(kind, key, &sh.scratch); err != nil || !found || !r.anyDue(sh.scratch.Slots, stable, due) {
-			return 0, err
+			return 0, false, err
 		}
 		if r.superseded(&crdt.Entry{Kind: kind, Key: key}) {
-			return 0, nil // void: the flush that erases it is yet to come
+			return 0, false, nil // void: the flush that erases it is yet to come
 		}
 	}
 	c, err := r.lookupLocked(sh, kind, name, now, false)
 	if err != nil || c == nil {
-		return 0, err
+		return 0, false, err
 	}
 	for i := range c.slots {
 		s := &c.slots[i]
 		if s.gone || !r.rowDue(s.origin, &s.row, stable, due) {
+			continue
+		}
+		if !due[s.origin] && !r.outdated(stable[s.origin].saved, &s.row) {
+			ahead = true
 			continue
 		}
 		if dropped == 0 {
@@ -172,10 +202,10 @@ func (r *Replica) collectCell(now Instant, kind crdt.Kind, key string, stable ma
 	if dropped > 0 {
 		r.markDirtyLocked(sh, c)
 	}
-	return dropped, nil
+	return dropped, ahead, nil
 }
 
-func (r *Replica) anyDue(slots []storage.Slot, stable map[crdt.Origin]int64, due map[crdt.Origin]bool) bool {
+func (r *Replica) anyDue(slots []storage.Slot, stable map[crdt.Origin]stableTime, due map[crdt.Origin]bool) bool {
 	for i := range slots {
 		if r.rowDue(slots[i].Origin, &slots[i].Row, stable, due) {
 			return true
@@ -184,12 +214,12 @@ func (r *Replica) anyDue(slots []storage.Slot, stable map[crdt.Origin]int64, due
 	return false
 }
 
-func (r *Replica) rowDue(o crdt.Origin, row *crdt.Row, stable map[crdt.Origin]int64, due map[crdt.Origin]bool) bool {
+func (r *Replica) rowDue(o crdt.Origin, row *crdt.Row, stable map[crdt.Origin]stableTime, due map[crdt.Origin]bool) bool {
 	if due[o] {
 		return true
 	}
 	st, live := stable[o]
-	return live && r.outdated(st, row)
+	return live && r.outdated(st.now, row)
 }
 
 // beginCollected makes it a durable fact that a run's rows may be dropped,
