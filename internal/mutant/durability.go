@@ -1,0 +1,53 @@
+package mutant
+
+// durability are bugs in what the modes reserve and sync promise.
+var durability = []Mutant{
+	{
+		Name:   "sendbeforesync",
+		Why:    "rows under a reserve mark leave before their fsync: a crash charges again what the peers give back",
+		Edits:  []Edit{{"node/replica.(*Replica).writeOwnRow", "k.careful = true", "k.careful = false"}},
+		Breaks: []string{"I5", "I10"},
+	},
+	{
+		Name:   "markuncharged",
+		Why:    "a start does not charge what the last run may have admitted under its mark",
+		Edits:  []Edit{{"node/replica.(*Replica).chargeMarks", "if hw.Mark > flushed {", "if hw.Mark > flushed && flushed > hw.Mark {"}},
+		Breaks: []string{"I10"},
+	},
+	{
+		Name:   "marktwice",
+		Why:    "a start charges the marks and leaves them for the next one",
+		Edits:  []Edit{{"node/replica.(*Replica).chargeMarks", "f.Batch.DeleteHighWater(key)", "_ = key"}},
+		Breaks: []string{"I10"},
+	},
+	{
+		Name:   "markwhole",
+		Why:    "a start charges the whole mark, and not what of it the last run had not written",
+		Edits:  []Edit{{"node/replica.(*Replica).chargeMarks", "hw.Mark - flushed}", "hw.Mark}"}},
+		Breaks: []string{"I10"},
+	},
+	{
+		Name:   "beyondmark",
+		Why:    "a request is admitted that reaches beyond the durable mark by less than one step",
+		Edits:  []Edit{{"node/replica.(*Replica).coveredLocked", "need <= c.mark {", "need <= c.mark+reserveStep(c.limit) {"}},
+		Breaks: []string{"I10"},
+	},
+	{
+		Name:   "markbeforesync",
+		Why:    "a mark counts from when it is captured, not from when it is durable",
+		Edits:  []Edit{{"node/replica.(*capture).raiseMark", "c.markWant, c.rebirth = 0, false", "c.mark, c.markWant, c.rebirth = want, 0, false"}},
+		Breaks: []string{"I10"},
+	},
+	{
+		Name:   "syncearly",
+		Why:    "an answer under sync waits for a flush that has already taken its cells",
+		Edits:  []Edit{{"node/replica.(*Replica).waitOf", "return c.dirty", "return c.dirty - 1"}},
+		Breaks: []string{"I10"},
+	},
+	{
+		Name:   "laststopmarks",
+		Why:    "a clean stop leaves its marks, which charge the next start for nothing",
+		Edits:  []Edit{{"node/replica.(*Replica).BeginLastFlush", "f.Batch.DeleteHighWater(key)", "_ = key"}},
+		Breaks: []string{"I10"},
+	},
+}
