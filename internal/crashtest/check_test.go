@@ -118,7 +118,7 @@ func (p *process) checkRows(s *stored) error {
 	l := p.n.w.ledger
 	for k, c := range s.cells {
 		if s.void(k) {
-			return fmt.Errorf("the record of %q is there, though it was deleted", k.key)
+			return fmt.Errorf("I6: the record of %q is there, though it was deleted", k.key)
 		}
 		var rows, most amount
 		for _, slot := range c.Slots {
@@ -224,12 +224,12 @@ func (p *process) checkRegisters(s *stored) error {
 	l := p.n.w.ledger
 	for key, r := range s.regs {
 		if !l.knowsRegister(key, r) {
-			return fmt.Errorf("nobody wrote the value of register %q at version %d", key, r.Version)
+			return fmt.Errorf("I6: nobody wrote the value of register %q at version %d", key, r.Version)
 		}
 	}
 	for key, version := range l.regsKept[p.n.id] {
 		if have := s.regs[key]; have.Version < version {
-			return fmt.Errorf("register %q: version %d was acknowledged, version %d is there", key, version, have.Version)
+			return fmt.Errorf("I10: register %q: version %d was acknowledged, version %d is there", key, version, have.Version)
 		}
 	}
 	return nil
@@ -325,7 +325,7 @@ func (p *process) checkLevels(s *stored) error {
 		}
 		spent := int64(b.Total.Consumed.Lo) - int64(b.Total.Refunded.Lo)
 		if b.Level > max(limit-spent+slack, -limit) {
-			return fmt.Errorf("the level of %q is %d after %d of %d were spent", agent, b.Level, spent, limit)
+			return fmt.Errorf("I10: the level of %q is %d after %d of %d were spent", agent, b.Level, spent, limit)
 		}
 	}
 	return nil

@@ -3,21 +3,9 @@ package mutant
 // durability are bugs in what the modes reserve and sync promise.
 var durability = []Mutant{
 	{
-		Name:   "sendbeforesync",
-		Why:    "rows under a reserve mark leave before their fsync: a crash charges again what the peers give back",
-		Edits:  []Edit{{"node/replica.(*Replica).writeOwnRow", "k.careful = true", "k.careful = false"}},
-		Breaks: []string{"I5", "I10"},
-	},
-	{
 		Name:   "markuncharged",
 		Why:    "a start does not charge what the last run may have admitted under its mark",
 		Edits:  []Edit{{"node/replica.(*Replica).chargeMarks", "if hw.Mark > flushed {", "if hw.Mark > flushed && flushed > hw.Mark {"}},
-		Breaks: []string{"I10"},
-	},
-	{
-		Name:   "marktwice",
-		Why:    "a start charges the marks and leaves them for the next one",
-		Edits:  []Edit{{"node/replica.(*Replica).chargeMarks", "f.Batch.DeleteHighWater(key)", "_ = key"}},
 		Breaks: []string{"I10"},
 	},
 	{
@@ -42,12 +30,6 @@ var durability = []Mutant{
 		Name:   "syncearly",
 		Why:    "an answer under sync waits for a flush that has already taken its cells",
 		Edits:  []Edit{{"node/replica.(*Replica).waitOf", "return c.dirty", "return c.dirty - 1"}},
-		Breaks: []string{"I10"},
-	},
-	{
-		Name:   "laststopmarks",
-		Why:    "a clean stop leaves its marks, which charge the next start for nothing",
-		Edits:  []Edit{{"node/replica.(*Replica).BeginLastFlush", "f.Batch.DeleteHighWater(key)", "_ = key"}},
 		Breaks: []string{"I10"},
 	},
 }

@@ -34,12 +34,6 @@ var exchange = []Mutant{
 		Breaks: []string{"I2", "I3"},
 	},
 	{
-		Name:   "dedupe",
-		Why:    "a row at or below the vector of which nothing is left here is taken for news",
-		Edits:  []Edit{{"node/replica.(*Replica).joinRow", "have == nil && e.Row.Seq <= s.seq && !s.repair", "false"}},
-		Breaks: []string{"I1", "I4", "I6", "I13"},
-	},
-	{
 		Name:   "droprow",
 		Why:    "an implausible row is left out of a page, whose vector is taken all the same",
 		Edits:  []Edit{{"node/replica.(*Replica).joinRow", "if r.superseded(e) {", "if r.superseded(e) || e.Row.TS > now.Wall+5000 {"}},
@@ -74,13 +68,6 @@ var exchange = []Mutant{
 		Why:    "what is acknowledged is what is in memory, not what survives a crash",
 		Edits:  []Edit{{"node/replica.(*Replica).acknowledged", "r.durableVV", "r.recv.Version()"}},
 		Breaks: []string{"I2", "I3", "I4"},
-		Seeds:  20000,
-	},
-	{
-		Name:   "raggedack",
-		Why:    "a run is acknowledged although rows beyond its vector are here, which nobody else may have",
-		Edits:  []Edit{{"node/replica.(*Replica).acknowledged", "delete(out, o)", "_ = o"}},
-		Breaks: []string{"I3", "I4", "I13"},
 		Seeds:  20000,
 	},
 	{

@@ -4,18 +4,6 @@ package mutant
 // of silent peers.
 var folding = []Mutant{
 	{
-		Name:   "lostcarry",
-		Why:    "the fraction of a µtok that a refill leaves over is thrown away",
-		Edits:  []Edit{{"ratelimit.(*Limit).refill", "bits.Add64(lo, carry, 0)", "bits.Add64(lo, carry&0, 0)"}},
-		Breaks: []string{"I8"},
-	},
-	{
-		Name:   "refillplusone",
-		Why:    "each refill counts one nanosecond too much",
-		Edits:  []Edit{{"ratelimit.(*Bucket).Advance", "l.refill(now-b.last, b.carry)", "l.refill(now-b.last+1, b.carry)"}},
-		Breaks: []string{"I8"},
-	},
-	{
 		Name:   "clamp1h",
 		Why:    "a refill counts one hour at most, as a guard against clocks that jump",
 		Edits:  []Edit{{"ratelimit.(*Limit).refill", "bits.Mul64(uint64(dt), l.RateNum)", "bits.Mul64(uint64(min(dt, int64(time.Hour))), l.RateNum)"}},
@@ -40,36 +28,6 @@ var folding = []Mutant{
 		Breaks: []string{"I7", "I15"},
 	},
 	{
-		Name:   "claimtwice",
-		Why:    "what one peer has claimed of the forfeited tokens, the next may claim again",
-		Edits:  []Edit{{"ratelimit.(*Bucket).claim", "b.forfeited -= x", "_ = x"}},
-		Breaks: []string{"I8"},
-	},
-	{
-		Name:   "claimall",
-		Why:    "a peer may claim all that was ever forfeited, not only what was since it was heard",
-		Edits:  []Edit{{"ratelimit.(*Bucket).claim", "min(uint64(n), b.forfeited-m.f)", "min(uint64(n), b.forfeited)"}},
-		Breaks: []string{"I8"},
-	},
-	{
-		Name:   "rotatelive",
-		Why:    "the mark of a silent peer moves on when the live ones are heard",
-		Edits:  []Edit{{"ratelimit.(*Bucket).hear", "held, all := v.oldest(now)", "held, all := v.oldest(now)\nfor _, o := range v.Peers {\nfor i := range b.peers {\nif h := o.heard(); h > b.peers[i].at && h <= now {\nb.peers[i].f = b.forfeited\n}\n}\n}"}},
-		Breaks: []string{"I7", "I8"},
-	},
-	{
-		Name:   "predictionkept",
-		Why:    "a prediction is given back at each row and never taken off",
-		Edits:  []Edit{{"ratelimit.(*peerState).takeBack", "p.ph = 0", "_ = taken"}},
-		Breaks: []string{"I8"},
-	},
-	{
-		Name:   "predictionuncut",
-		Why:    "what all peers are expected to consume may be more than what is refilled",
-		Edits:  []Edit{{"ratelimit.(*Bucket).expect", "total > most {", "total > most && most < 0 {"}},
-		Breaks: []string{"I7", "I15"},
-	},
-	{
 		Name:   "sharekept",
 		Why:    "the share of a failed peer is never released",
 		Edits:  []Edit{{"node/replica.(*Replica).Tick", "p.facts.Release(now.Mono)\n", "\n"}},
@@ -91,12 +49,6 @@ var folding = []Mutant{
 		Name:   "nocheckpoint",
 		Why:    "the level is not written down at all: a restart finds full buckets",
 		Edits:  []Edit{{"node/replica.(*Replica).captureLocked", "if c.present {", "if false {"}},
-		Breaks: []string{"I7", "I8"},
-	},
-	{
-		Name:   "restorefull",
-		Why:    "a bucket that comes back from disk forgets that it was in debt",
-		Edits:  []Edit{{"ratelimit.Restore", "min(max(ck.Level, -l.Floor), l.Capacity)", "min(max(ck.Level, 0), l.Capacity)"}},
 		Breaks: []string{"I7", "I8"},
 	},
 }

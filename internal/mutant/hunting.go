@@ -83,7 +83,7 @@ func explain(ctx context.Context, cmd *exec.Cmd, err error) error {
 
 var (
 	failedSeed      = regexp.MustCompile(`seed (\d+): (.*)`)
-	namedInvariant  = regexp.MustCompile(`\b([IE]\d+|index|register|promise): `)
+	namedInvariant  = regexp.MustCompile(`\b([IEC]\d+|index|register|promise): `)
 	panickedProcess = regexp.MustCompile(`(?m)^panic: (.*)`)
 )
 

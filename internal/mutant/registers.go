@@ -4,12 +4,6 @@ package mutant
 // store, policies, and what operators say of agents and members.
 var registers = []Mutant{
 	{
-		Name:   "regpresync",
-		Why:    "a register is pushed before its fsync",
-		Edits:  []Edit{{"node/replica.(*Replica).assemble", "f.PushEarly = false // a register leaves the node only after its fsync", "_ = w"}},
-		Breaks: []string{"E2", "I3", "I6"},
-	},
-	{
 		Name:   "wallversion",
 		Why:    "a write takes the time of the clock, though what it replaces is of a later one",
 		Edits:  []Edit{{"node/replica.(*Replica).writeRegister", "r.clock.NowAfter(now.Wall, have.Version)", "r.clock.Now(now.Wall)"}},
