@@ -34,6 +34,9 @@ BENCHARGS ?=
 DEMOARGS  ?=
 SDKARGS   ?=
 CHAOSARGS ?=
+MUTANTSARGS ?=
+CRASHARGS ?=
+SCHEDULES ?= 100
 DURATION  ?= 60s
 SEED      ?=
 
@@ -116,10 +119,16 @@ cover: ## Coverage of all tests but the process tests; coverage/index.html
 
 ##@ Measure
 
-.PHONY: bench bench-go chaos sim accuracy
+.PHONY: bench bench-go chaos sim accuracy mutants crash
 sim: ## The cluster simulator on fresh seeds for DURATION (60s); SEED=n tells the story of one; SIMARGS="-workers 2"
 	@$(GO) build -o bin/sim ./internal/sim/run
 	@GODEBUG=asyncpreemptoff=1 bin/sim $(if $(SEED),-seed $(SEED),-duration $(DURATION)) -commit "$$(git describe --always --dirty 2>/dev/null)" $(SIMARGS)
+
+mutants: ## Plant bugs, one at a time: the simulator or the crash tests must catch each; MUTANTSARGS="-only NAME -detail"
+	@$(GO) run ./internal/mutant/run $(MUTANTSARGS)
+
+crash: ## The crash tests at length, SCHEDULES (100) a test: disks taken away and failing under real replicas; ends by itself
+	@$(GO) test -count=1 -timeout 0 ./internal/crashtest -schedules $(SCHEDULES) $(CRASHARGS)
 
 accuracy: ## How far clusters are from one central bucket, beside the design's models; writes the tables of docs/reliability.md
 	@$(GO) run ./internal/accuracy/run -write docs/reliability.md

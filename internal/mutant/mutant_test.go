@@ -140,7 +140,7 @@ func TestWeaveRefusesWhatDoesNotFit(t *testing.T) {
 func TestReadFailure(t *testing.T) {
 	for text, want := range map[string]Catch{
 		"--- FAIL: TestX/7\n  world_test.go:1: seed 7: n1 as 3: I10: gone\nthe last steps:\n": {7, "I10", "n1 as 3: I10: gone"},
-		"goroutine 1\npanic: index out of range [recovered]\n":                              {0, Panicked, "index out of range [recovered]"},
+		"goroutine 1\npanic: index out of range [recovered]\n":                                {0, Panicked, "index out of range [recovered]"},
 	} {
 		if got := readFailure([]byte(text)); got != want {
 			t.Errorf("%q: %+v, not %+v", text, got, want)

@@ -45,7 +45,7 @@ func run() int {
 
 func catchOf(seed uint64, v *sim.Violation) mutant.Catch {
 	c := mutant.Catch{Seed: seed, Invariant: v.Invariant, Detail: v.Detail}
-	if strings.HasPrefix(v.Detail, "panic:") {
+	if strings.Contains(v.Detail, "got a panic: ") {
 		c.Invariant = mutant.Panicked
 	}
 	return c
