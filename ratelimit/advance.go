@@ -22,7 +22,7 @@ func (b *Bucket) Advance(now int64, l *Limit, v *View) {
 	// The short way, for a node alone and for an agent that only this node
 	// serves. What a node alone forfeits, nobody could ever claim; and while
 	// nothing is forfeited, the marks may wait for the next long way.
-	if len(b.peers) == 0 && (v.alone() || added <= room) {
+	if len(b.states()) == 0 && (v.alone() || added <= room) {
 		b.level += int64(min(added, room))
 		b.last, b.carry = now, carry
 		return
@@ -33,10 +33,11 @@ func (b *Bucket) Advance(now int64, l *Limit, v *View) {
 // settle is Advance the long way. What is going to move F or to read a mark at
 // now needs it, since all marks that are due must have been set before.
 func (b *Bucket) settle(now int64, l *Limit, v *View) {
-	if now < b.last || v.alone() && len(b.peers) == 0 {
+	if now < b.last || v.alone() && len(b.states()) == 0 {
 		b.Advance(now, l, v)
 		return
 	}
+	b.withOthers()
 	b.hear(now, l, v)
 	for b.last < now {
 		end, share := b.expect(b.last, now, l, v)

@@ -13,8 +13,9 @@ import "math"
 // that, ask for an instant later by the time a page takes.
 func (b *Bucket) Unseen(now int64, l *Limit, v *View) int64 {
 	var sum float64
-	for i := range b.peers {
-		p := &b.peers[i]
+	peers := b.states()
+	for i := range peers {
+		p := &peers[i]
 		if v.left(p.slot) {
 			continue
 		}

@@ -15,12 +15,23 @@ package ratelimit
 //
 // The time never runs backwards in a bucket: an instant before the last one
 // is taken for the last one.
+//
+// A Bucket that is in use must not be copied: the copy would share what is
+// kept for the sake of the other nodes.
 type Bucket struct {
-	level     int64  // L in whole µtok, predictions taken off
-	last      int64  // the instant L is of
-	carry     uint64 // fraction of a µtok that has been refilled, in 1/RateDen
+	level int64  // L in whole µtok, predictions taken off
+	last  int64  // the instant L is of
+	carry uint64 // fraction of a µtok that has been refilled, in 1/RateDen
+	born  int64  // since when silence about this agent is known to be silence
+
+	// What only a cluster needs is apart and made when it is needed first: a
+	// million buckets of a node alone are to fit into its memory.
+	*others
+}
+
+// others is what a bucket keeps because other nodes serve its agent, too.
+type others struct {
 	forfeited uint64 // F, only differences count
-	born      int64  // since when silence about this agent is known to be silence
 
 	// Marks for the peers that never sent a row for this agent, so that the
 	// state of a bucket does not grow with the cluster: base is of the instant
@@ -64,7 +75,9 @@ func NewBucket(now int64, l *Limit, v *View) Bucket {
 		}
 	}
 	b := Bucket{level: l.Capacity, last: since, born: now}
-	b.base.at, b.old.at = since, since
+	if since < now {
+		b.others = newOthers(mark{at: since})
+	}
 	b.Advance(now, l, v)
 	return b
 }
@@ -113,8 +126,29 @@ func (b *Bucket) Relimit(now int64, old, next *Limit, v *View) {
 // Reset fills the bucket and forgets everything that was heard and predicted.
 func (b *Bucket) Reset(now int64, l *Limit) {
 	now = max(now, b.last)
-	*b = Bucket{level: l.Capacity, last: now, born: now, peers: b.peers[:0]}
-	b.base.at, b.old.at = now, now
+	*b = Bucket{level: l.Capacity, last: now, born: now, others: b.others}
+	if o := b.others; o != nil {
+		*o = others{base: mark{at: now}, old: mark{at: now}, peers: o.peers[:0]}
+	}
+}
+
+func newOthers(m mark) *others { return &others{base: m, old: m} }
+
+// withOthers makes what a cluster needs, in the state it would have if it had
+// been there from the beginning: whoever was alone until now has forfeited
+// nothing that anybody could claim.
+func (b *Bucket) withOthers() {
+	if b.others == nil {
+		b.others = newOthers(mark{at: b.born})
+	}
+}
+
+// states are the peers that sent a row.
+func (b *Bucket) states() []peerState {
+	if b.others == nil {
+		return nil
+	}
+	return b.peers
 }
 
 // room is what fits into the bucket.

@@ -176,8 +176,11 @@ func TestForfeitedNeverOverflows(t *testing.T) {
 }
 
 func TestSizes(t *testing.T) {
-	if n := unsafe.Sizeof(Bucket{}); n > 96 {
+	if n := unsafe.Sizeof(Bucket{}); n > 40 {
 		t.Errorf("a bucket takes %d bytes", n)
+	}
+	if n := unsafe.Sizeof(others{}); n > 64 {
+		t.Errorf("what a bucket keeps for other nodes takes %d bytes", n)
 	}
 	if n := unsafe.Sizeof(peerState{}); n > 72 {
 		t.Errorf("a peer in a bucket takes %d bytes", n)

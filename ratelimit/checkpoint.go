@@ -27,21 +27,19 @@ type Checkpoint struct {
 func (b *Bucket) Checkpoint(now, wallMS int64, l *Limit, v *View, marks []Mark) Checkpoint {
 	b.Advance(now, l, v)
 	level := b.level
-	for i := range b.peers {
-		p := &b.peers[i]
+	for _, p := range b.states() {
 		level += int64(uint64(p.ph) - p.owed)
 		if !v.alone() && p.slot < len(v.Peers) {
 			marks = append(marks, Mark{Peer: v.Peers[p.slot].ID, Mark: p.f})
 		}
 	}
 	over := max(level-l.Capacity, 0)
-	return Checkpoint{
-		Level:     level - over,
-		WallMS:    wallMS,
-		Forfeited: b.forfeited + uint64(over),
-		Base:      b.base.f,
-		Marks:     marks,
+	ck := Checkpoint{Level: level - over, WallMS: wallMS, Forfeited: uint64(over), Marks: marks}
+	if b.others != nil {
+		ck.Forfeited += b.forfeited
+		ck.Base = b.base.f
 	}
+	return ck
 }
 
 // Restore brings a bucket back: L = min(C, level + r·(wallMS − ck.WallMS)), where
@@ -54,14 +52,11 @@ func (b *Bucket) Checkpoint(now, wallMS int64, l *Limit, v *View, marks []Mark) 
 // being away from memory and not being looked at are the same.
 func Restore(now, wallMS int64, l *Limit, v *View, ck Checkpoint) Bucket {
 	at := now - awayNanos(wallMS, ck.WallMS)
-	b := Bucket{
-		level:     min(max(ck.Level, -l.Floor), l.Capacity),
-		last:      at,
-		born:      at,
-		forfeited: min(ck.Forfeited, maxForfeited),
+	b := Bucket{level: min(max(ck.Level, -l.Floor), l.Capacity), last: at, born: at}
+	if ck.Forfeited|ck.Base != 0 || !v.alone() {
+		b.others = newOthers(mark{at: at, f: ck.Base})
+		b.forfeited = min(ck.Forfeited, maxForfeited)
 	}
-	b.base = mark{at: at, f: ck.Base}
-	b.old = b.base
 	if !v.alone() {
 		b.restoreMarks(at, v, ck.Marks)
 	}

@@ -80,7 +80,7 @@ func (b *Bucket) timeTo(n int64, l *Limit, v *View) time.Duration {
 	if need <= 0 {
 		return 0
 	}
-	if len(b.peers) == 0 {
+	if len(b.states()) == 0 {
 		return l.timeFor(need, b.carry)
 	}
 	// Each peer may be taken off up to a µtok early.

@@ -5,6 +5,7 @@ const maxForfeited = 1 << 62
 
 // forfeit counts n µtok that found the bucket full.
 func (b *Bucket) forfeit(n uint64) {
+	b.withOthers()
 	b.forfeited += min(n, maxForfeited)
 	if b.forfeited > maxForfeited {
 		b.shiftForfeited()
@@ -18,7 +19,7 @@ func (b *Bucket) forfeit(n uint64) {
 //
 // F is one amount for all peers: what one of them has claimed, no other can.
 func (b *Bucket) claim(m mark, n int64) int64 {
-	if b.forfeited <= m.f {
+	if b.others == nil || b.forfeited <= m.f {
 		return 0
 	}
 	x := min(uint64(n), b.forfeited-m.f)

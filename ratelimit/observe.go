@@ -49,6 +49,7 @@ func (b *Bucket) Observe(now int64, l *Limit, v *View, peer int, delta int64) {
 // A peer without a state is one that never sent a row: it gets the state it
 // would have if there had been one all along, kept by complete pages only.
 func (b *Bucket) peer(slot int, l *Limit, v *View) *peerState {
+	b.withOthers()
 	for i := range b.peers {
 		if b.peers[i].slot == slot {
 			return &b.peers[i]

@@ -203,12 +203,22 @@ func TestRowAfterLongSilenceMeetsItsPrediction(t *testing.T) {
 		{"nothing", 0, 100 * Token},
 		{"twice", 10 * hour * Token, -50 * Token},
 	} {
-		after := b
-		after.peers = append([]peerState(nil), b.peers...)
+		after := twin(&b)
 		if after.Observe(now, &l, v, 0, c.consumed); distance(after.level, c.level) > 2 {
 			t.Errorf("%s: level %d, want %d", c.name, after.level, c.level)
 		}
 	}
+}
+
+// twin is a bucket of its own in the state of b.
+func twin(b *Bucket) Bucket {
+	t := *b
+	if b.others != nil {
+		o := *b.others
+		o.peers = append([]peerState(nil), o.peers...)
+		t.others = &o
+	}
+	return t
 }
 
 // What one peer claims of the forfeited tokens, another cannot claim.

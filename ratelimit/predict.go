@@ -144,8 +144,8 @@ func (b *Bucket) predict(scaled float64) (taken uint64) {
 func (b *Bucket) netRate(l *Limit, v *View) float64 {
 	_, share := b.expect(b.last, b.last, l, v)
 	var total float64
-	for i := range b.peers {
-		total += b.peers[i].rate
+	for _, p := range b.states() {
+		total += p.rate
 	}
 	return l.rate() - share*total
 }

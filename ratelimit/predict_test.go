@@ -187,8 +187,7 @@ func TestRetryAfterAmongPeers(t *testing.T) {
 	if wait < 2*time.Second || wait > 2*time.Second+2*time.Millisecond {
 		t.Fatalf("retry after %v, want 2 s", wait)
 	}
-	early := b
-	early.peers = append([]peerState(nil), b.peers...)
+	early := twin(&b)
 	if early.Admit(now+int64(wait)-2*msNanos, &l, v, 6*Token) {
 		t.Error("admitted early")
 	}

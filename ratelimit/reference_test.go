@@ -232,7 +232,7 @@ func TestRetryAfterIsEnoughAndNotTooMuch(t *testing.T) {
 		if wait > 1<<61 {
 			return // nobody waits so long
 		}
-		early, late := b, b
+		early, late := twin(&b), twin(&b)
 		if wait > 0 && early.Admit(now+int64(wait)-msNanos, &l, nil, n) {
 			t.Fatalf("admitted a millisecond before %v", wait)
 		}
