@@ -91,52 +91,52 @@ func (r *Replica) bucketsOf(tenant, agent string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	sh := r.shardOf(base)
+	return r.withHot(keys, base), nil
+}
+
+// withHot adds the keys in memory that begin with a prefix, which holds the
+// whole name of an agent.
+func (r *Replica) withHot(keys []string, prefix []byte) []string {
+	sh, hash := r.locate(prefix)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if c := sh.cells[string(base)]; c != nil && !containsKey(keys, prefix) {
-		keys = append(keys, prefix)
-	}
-	if sh.inline[prefix] == 0 {
-		return keys, nil
-	}
-	for _, c := range sh.ring { // few agents have inline buckets, and fewer are asked about
-		if c.kind == crdt.KindBucket && len(c.key) > len(prefix) && c.key[:len(prefix)] == prefix && !containsKey(keys, c.key) {
-			keys = append(keys, c.key)
+	sh.each(hash, prefix, func(c *cell) {
+		if key := c.key(); !containsKey(keys, key) {
+			keys = append(keys, key)
 		}
-	}
-	return keys, nil
+	})
+	return keys
 }
 
 func (r *Replica) explainBucket(now Instant, key string, tokens int64) (BucketView, error) {
 	name := appendCellKey(nil, crdt.KindBucket, key)
 	runs := r.runsCopy()
-	sh := r.shardOf(name)
+	sh, hash := r.locate(name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	c := sh.cells[string(name)]
+	c := sh.find(hash, name)
 	if c == nil {
 		var err error
 		if c, err = r.coldLocked(sh, key, now); err != nil {
 			return BucketView{}, err
 		}
 	}
-	if c.table != r.policies.Load() {
+	if c.bound != r.policies.Load().gen {
 		r.captureIfDueLocked(sh, c)
 		r.bindLocked(c, now)
 	}
 	view := r.view.Load()
-	level := c.bucket.Level(now.Mono, c.limit, view)
+	level := c.bucket.Level(now.Mono, c.limit(), view)
 	k, err := crdt.ParseBucketKey(key)
 	if err != nil {
 		return BucketView{}, err
 	}
-	b := BucketView{Inline: k.Inline != "", Policy: c.policy.Policy, Level: level, Total: c.total}
+	b := BucketView{Inline: k.Inline != "", Policy: c.policy.Policy, Level: level, Total: c.total()}
 	if b.Source = ratelimit.SourceInline; !b.Inline {
 		_, b.Source = r.policies.Load().tableOf(k.Tenant).Lookup(k.Agent)
 	}
 	b.Decision = c.bucket.Describe(now.Mono, c.policy, view, tokens, level >= tokens)
-	b.Overshoot = c.bucket.Unseen(now.Mono, c.limit, view)
+	b.Overshoot = c.bucket.Unseen(now.Mono, c.limit(), view)
 	b.Staleness = time.Duration(view.Staleness(now.Mono))
 	b.Rows = r.rowViews(c, runs, now)
 	return b, nil
@@ -149,7 +149,8 @@ func (r *Replica) coldLocked(sh *shard, key string, now Instant) (*cell, error) 
 	if err != nil {
 		return nil, err
 	}
-	c := &cell{key: key, kind: crdt.KindBucket}
+	c := new(cell)
+	c.begin(crdt.KindBucket, key, now)
 	if found {
 		r.thaw(c, &sh.scratch, now)
 	}
@@ -160,28 +161,26 @@ func (r *Replica) coldLocked(sh *shard, key string, now Instant) (*cell, error) 
 
 func (r *Replica) rowViews(c *cell, runs map[crdt.Origin]crdt.Run, now Instant) []RowView {
 	var rows []RowView
-	own := false
-	for _, s := range c.slots {
-		if s.gone {
-			continue
+	view := func(o crdt.Origin, row *crdt.Row) RowView {
+		return RowView{
+			Origin: o, Node: runs[o].Node, Name: runs[o].Name, Consumed: row.Consumed, Refunded: row.Refunded,
+			Age: time.Duration(max(0, now.Wall-row.TS)) * time.Millisecond,
 		}
-		v := RowView{
-			Origin: s.origin, Node: runs[s.origin].Node, Name: runs[s.origin].Name,
-			Consumed: s.row.Consumed, Refunded: s.row.Refunded,
-			Age: time.Duration(max(0, now.Wall-s.row.TS)) * time.Millisecond,
+	}
+	for _, s := range c.slots() {
+		if !s.gone {
+			rows = append(rows, view(s.origin, &s.row))
 		}
-		if s.origin == r.run {
-			own = true
-			v.Consumed += c.pendingConsumed
-			v.Refunded += c.pendingRefunded
+	}
+	consumed, refunded := c.pending()
+	if c.hasOwn() || consumed|refunded != 0 {
+		v := view(r.run, &c.own)
+		v.Consumed += consumed
+		v.Refunded += refunded
+		if !c.hasOwn() {
+			v.Age = 0
 		}
 		rows = append(rows, v)
-	}
-	if !own && c.pendingConsumed|c.pendingRefunded != 0 {
-		rows = append(rows, RowView{
-			Origin: r.run, Node: r.self, Name: r.opts.Name,
-			Consumed: c.pendingConsumed, Refunded: c.pendingRefunded,
-		})
 	}
 	return rows
 }
@@ -207,11 +206,10 @@ func (r *Replica) Refund(now Instant, q *Request) (given int64, out Outcome, err
 	r.captureIfDueLocked(sh, c)
 	given = int64(min(uint64(q.Tokens), c.refundable()))
 	if given > 0 {
-		c.pendingRefunded += uint64(given)
-		c.total.Refunded = c.total.Refunded.Add64(uint64(given))
-		c.bucket.Refund(now.Mono, c.limit, r.view.Load(), given)
+		c.giveBack(uint64(given))
+		c.bucket.Refund(now.Mono, c.limit(), r.view.Load(), given)
 		r.markDirtyLocked(sh, c)
-		r.counters.refunded.Add(uint64(given))
+		sh.refunded += uint64(given)
 		out.Wait = r.waitOf(c)
 	}
 	out.Decision = c.bucket.Describe(now.Mono, c.policy, r.view.Load(), 0, true)
@@ -274,15 +272,7 @@ func (r *Replica) allBuckets(tenant, agent string) ([]string, error) {
 		keys = append(keys, key)
 		return true
 	})
-	sh := r.shardOfString(string(crdt.KindBucket) + prefix)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	for _, c := range sh.ring {
-		if c.kind == crdt.KindBucket && len(c.key) >= len(prefix) && c.key[:len(prefix)] == prefix && !containsKey(keys, c.key) {
-			keys = append(keys, c.key)
-		}
-	}
-	return keys, err
+	return r.withHot(keys, appendCellKey(nil, crdt.KindBucket, prefix)), err
 }
 
 func (r *Replica) controlBucket(now Instant, key string, ctl agentControl) {
@@ -291,10 +281,10 @@ func (r *Replica) controlBucket(now Instant, key string, ctl agentControl) {
 		return
 	}
 	name := appendCellKey(nil, crdt.KindBucket, key)
-	sh := r.shardOf(name)
+	sh, hash := r.locate(name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	c, err := r.lookupLocked(sh, crdt.KindBucket, name, now, false)
+	c, err := r.lookupLocked(sh, hash, name, now, false)
 	if err != nil {
 		r.store.Fail(err)
 	}
@@ -306,19 +296,15 @@ func (r *Replica) controlBucket(now Instant, key string, ctl agentControl) {
 		r.voidLocked(sh, c)
 		return
 	}
-	if c.reset < ctl.reset {
-		c.bucket.Reset(now.Mono, c.limit)
-		c.reset = ctl.reset
+	if c.followReset(now, ctl.reset) {
 		r.markDirtyLocked(sh, c)
 	}
 }
 
-// voidLocked removes a cell of a deleted agent or counter: from memory now,
-// from disk with the next flush.
+// voidLocked takes a cell of a deleted agent or counter out of sight now, and
+// off the disk with the next flush; until that has ended, lists refer to it.
 func (r *Replica) voidLocked(sh *shard, c *cell) {
 	c.void = true
-	sh.remove(c)
-	r.counters.hot.Add(-1)
 	r.markDirtyLocked(sh, c)
 }
 

@@ -15,7 +15,11 @@ func (r *Replica) ConsumeBatch(now Instant, qs []Request, atomic bool, outs []Ou
 		return r.consumeAtomic(now, qs, outs)
 	}
 	b := BatchOutcome{Allowed: true, Binding: -1}
+	least := r.policies.Load().least
 	for i := range qs {
+		if q := &qs[i]; q.Inline == nil && q.Tokens <= least {
+			continue // fits whichever policy it is
+		}
 		if err := r.checkCapacity(now, &qs[i]); err != nil {
 			return BatchOutcome{}, i, err
 		}
@@ -37,8 +41,8 @@ func (r *Replica) checkCapacity(now Instant, q *Request) error {
 		return err
 	}
 	defer sh.mu.Unlock()
-	if q.Tokens > c.limit.Capacity {
-		return capacityError(c.limit)
+	if q.Tokens > c.limit().Capacity {
+		return capacityError(c.limit())
 	}
 	return nil
 }
@@ -61,21 +65,21 @@ func (r *Replica) consumeAtomic(now Instant, qs []Request, outs []Outcome) (Batc
 	var worst time.Duration
 	b := BatchOutcome{Allowed: true, Binding: -1}
 	for _, p := range parts {
-		if p.tokens > p.c.limit.Capacity {
-			return BatchOutcome{}, p.first, capacityError(p.c.limit)
+		if p.tokens > p.c.limit().Capacity {
+			return BatchOutcome{}, p.first, capacityError(p.c.limit())
 		}
-		if p.c.bucket.Level(now.Mono, p.c.limit, view) >= p.tokens {
+		if p.c.bucket.Level(now.Mono, p.c.limit(), view) >= p.tokens {
 			continue
 		}
 		b.Allowed = false
-		if wait := p.c.bucket.RetryAfter(now.Mono, p.c.limit, view, p.tokens); wait > worst || b.Binding < 0 {
+		if wait := p.c.bucket.RetryAfter(now.Mono, p.c.limit(), view, p.tokens); wait > worst || b.Binding < 0 {
 			worst, b.Binding = wait, p.first
 		}
 	}
 	if b.Allowed {
 		for _, p := range parts {
 			var out Outcome
-			if p.c.limit.Durability == reserve && !r.coveredLocked(p.sh, p.c, now, p.tokens, &out) {
+			if p.c.limit().Durability == reserve && !r.coveredLocked(p.sh, p.c, now, p.tokens, &out) {
 				b.Again, b.Wait = true, max(b.Wait, out.Wait)
 			}
 		}
@@ -84,7 +88,7 @@ func (r *Replica) consumeAtomic(now Instant, qs []Request, outs []Outcome) (Batc
 		}
 		for _, p := range parts {
 			r.captureIfDueLocked(p.sh, p.c)
-			p.c.bucket.Admit(now.Mono, p.c.limit, view, p.tokens)
+			p.c.bucket.Admit(now.Mono, p.c.limit(), view, p.tokens)
 			r.takeLocked(p.sh, p.c, uint64(p.tokens))
 			b.Wait = max(b.Wait, r.waitOf(p.c))
 		}
@@ -100,8 +104,8 @@ func describe(now Instant, view *ratelimit.View, qs []Request, parts []part, of 
 		p := &parts[of[i]]
 		d := p.c.bucket.Describe(now.Mono, p.c.policy, view, qs[i].Tokens, allowed)
 		if !allowed {
-			if d.RetryAfter = 0; p.c.bucket.Level(now.Mono, p.c.limit, view) < p.tokens {
-				d.RetryAfter = p.c.bucket.RetryAfter(now.Mono, p.c.limit, view, p.tokens)
+			if d.RetryAfter = 0; p.c.bucket.Level(now.Mono, p.c.limit(), view) < p.tokens {
+				d.RetryAfter = p.c.bucket.RetryAfter(now.Mono, p.c.limit(), view, p.tokens)
 			}
 		}
 		outs[i] = Outcome{Decision: d}
@@ -112,11 +116,13 @@ func describe(now Instant, view *ratelimit.View, qs []Request, parts []part, of 
 // requests about the same bucket.
 func (r *Replica) lockAll(now Instant, qs []Request) (parts []part, of []int, unlock func(), bad int, err error) {
 	keys := make([]string, len(qs))
+	hashes := make([]uint64, len(qs))
 	var order []int
 	for i := range qs {
 		key := r.bucketOf(nil, &qs[i])
 		keys[i] = string(key)
-		order = append(order, r.shardIndex(key))
+		_, hashes[i] = r.locate(key)
+		order = append(order, r.shardIndex(hashes[i]))
 	}
 	needed := slices.Compact(slices.Sorted(slices.Values(order)))
 	for _, s := range needed {
@@ -133,7 +139,7 @@ func (r *Replica) lockAll(now Instant, qs []Request) (parts []part, of []int, un
 		j, seen := at[keys[i]]
 		if !seen {
 			sh := &r.shards[order[i]]
-			c, err := r.bucketLocked(sh, []byte(keys[i]), now, &qs[i])
+			c, err := r.bucketLocked(sh, hashes[i], []byte(keys[i]), now, &qs[i])
 			if err != nil {
 				return nil, nil, unlock, i, err
 			}

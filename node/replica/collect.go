@@ -163,10 +163,10 @@ func (r *Replica) advanceSweep(now Instant, keys []string, budget int, due map[c
 // the disk knows, and tells that it is ahead of that.
 func (r *Replica) collectCell(now Instant, kind crdt.Kind, key string, stable map[crdt.Origin]stableTime, due map[crdt.Origin]bool) (dropped int, ahead bool, err error) {
 	name := appendCellKey(nil, kind, key)
-	sh := r.shardOf(name)
+	sh, hash := r.locate(name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if c := sh.cells[string(name)]; c == nil {
+	if c := sh.find(hash, name); c == nil {
 		// Look before loading: most cells have nothing to drop.
 		if found, err := r.store.Cell(kind, key, &sh.scratch); err != nil || !found || !r.anyDue(sh.scratch.Slots, stable, due) {
 			return 0, false, err
@@ -175,34 +175,45 @@ func (r *Replica) collectCell(now Instant, kind crdt.Kind, key string, stable ma
 			return 0, false, nil // void: the flush that erases it is yet to come
 		}
 	}
-	c, err := r.lookupLocked(sh, kind, name, now, false)
+	c, err := r.lookupLocked(sh, hash, name, now, false)
 	if err != nil || c == nil {
 		return 0, false, err
 	}
-	for i := range c.slots {
-		s := &c.slots[i]
-		if s.gone || !r.rowDue(s.origin, &s.row, stable, due) {
-			continue
+	r.captureIfDueLocked(sh, c)
+	drop := func(o crdt.Origin, row *crdt.Row) bool {
+		if !r.rowDue(o, row, stable, due) {
+			return false
 		}
-		if !due[s.origin] && !r.outdated(stable[s.origin].saved, &s.row) {
+		if !due[o] && !r.outdated(stable[o].saved, row) {
 			ahead = true
-			continue
+			return false
 		}
-		if dropped == 0 {
-			r.captureIfDueLocked(sh, c)
-			s = &c.slots[i]
-		}
-		if s.origin == r.run && c.mark > 0 {
-			c.mark -= min(c.mark, s.row.Consumed)
-			c.rebirth = true
-		}
-		s.gone = true
 		dropped++
+		return true
+	}
+	if c.hasOwn() && drop(r.run, &c.own) {
+		c.forgetOwn()
+	}
+	slots := c.slots()
+	for i := range slots {
+		if s := &slots[i]; !s.gone {
+			s.gone = drop(s.origin, &s.row)
+		}
 	}
 	if dropped > 0 {
 		r.markDirtyLocked(sh, c)
 	}
 	return dropped, ahead, nil
+}
+
+// forgetOwn drops the own row; what is left of a reserve mark is about the next.
+func (c *cell) forgetOwn() {
+	if c.marks().mark > 0 {
+		m := &c.needRare().marks
+		m.mark -= min(m.mark, c.own.Consumed)
+		m.rebirth = true
+	}
+	c.own = crdt.Row{}
 }
 
 func (r *Replica) anyDue(slots []storage.Slot, stable map[crdt.Origin]stableTime, due map[crdt.Origin]bool) bool {

@@ -45,10 +45,11 @@ func (r *Replica) Consume(now Instant, q *Request, out *Outcome) error {
 }
 
 func (r *Replica) consumeLocked(sh *shard, c *cell, now Instant, n int64, out *Outcome) error {
-	if n > c.limit.Capacity {
-		return capacityError(c.limit)
+	limit := c.limit()
+	if n > limit.Capacity {
+		return capacityError(limit)
 	}
-	if c.limit.Durability == reserve && !r.coveredLocked(sh, c, now, n, out) {
+	if limit.Durability == reserve && !r.coveredLocked(sh, c, now, n, out) {
 		return nil
 	}
 	r.captureIfDueLocked(sh, c)
@@ -62,48 +63,42 @@ func (r *Replica) consumeLocked(sh *shard, c *cell, now Instant, n int64, out *O
 
 // takeLocked books n µtok as this node's consumption.
 func (r *Replica) takeLocked(sh *shard, c *cell, n uint64) {
-	c.pendingConsumed += n
-	c.total.Consumed = c.total.Consumed.Add64(n)
+	c.consume(n)
 	r.markDirtyLocked(sh, c)
-	r.counters.consumed.Add(n)
+	sh.consumed += n
 }
 
 // waitOf is the generation an answer about c has to wait for.
 func (r *Replica) waitOf(c *cell) uint64 {
-	if c.limit.Durability != syncWrite {
+	if c.limit().Durability != syncWrite {
 		return 0
 	}
 	r.askFlush()
-	return c.dirty
+	return r.epoch.Load() // a dirty cell that is about to change is of the present epoch
 }
 
 // coveredLocked makes sure that the durable high-water mark covers n more
 // µtok. When it does not, a new mark is asked for and the decision waits for
 // it. A request that would be denied anyway needs no mark.
 func (r *Replica) coveredLocked(sh *shard, c *cell, now Instant, n int64, out *Outcome) bool {
-	need := c.ownConsumed(r.run) + uint64(n)
-	if need <= c.mark {
+	need := c.ownConsumed() + uint64(n)
+	if need <= c.marks().mark {
 		return true
 	}
-	if c.bucket.Level(now.Mono, c.limit, r.view.Load()) < n {
+	if c.bucket.Level(now.Mono, c.limit(), r.view.Load()) < n {
 		return true
 	}
 	r.captureIfDueLocked(sh, c)
-	c.markWant = max(c.markWant, need+reserveStep(c.limit))
+	m := &c.needRare().marks
+	m.want = max(m.want, need+reserveStep(c.limit()))
 	r.markDirtyLocked(sh, c)
-	out.Wait, out.Again = c.dirty, true
+	out.Wait, out.Again = r.epoch.Load(), true
 	r.askFlush()
 	return false
 }
 
 // ownConsumed is this run's consumption in the present generation of its row.
-func (c *cell) ownConsumed(run crdt.Origin) uint64 {
-	n := c.pendingConsumed
-	if s := c.slotOf(run); s != nil {
-		n += s.row.Consumed
-	}
-	return n
-}
+func (c *cell) ownConsumed() uint64 { return c.pendingConsumed + c.own.Consumed }
 
 // reserveStep is δ of the reserve mode: 1 % of the capacity or one second of
 // refill, whichever is more.
@@ -114,11 +109,11 @@ func reserveStep(l *ratelimit.Limit) uint64 {
 // lockBucket finds the bucket a request is about and returns it with its
 // shard locked. With an error nothing is locked.
 func (r *Replica) lockBucket(now Instant, q *Request) (*shard, *cell, error) {
-	var space [384]byte
+	var space [keySpace]byte
 	key := r.bucketOf(space[:0], q)
-	sh := r.shardOf(key)
+	sh, hash := r.locateOwner(key[:ownerLen(q)])
 	sh.mu.Lock()
-	c, err := r.bucketLocked(sh, key, now, q)
+	c, err := r.bucketLocked(sh, hash, key, now, q)
 	if err != nil {
 		sh.mu.Unlock()
 		return nil, nil, err
@@ -127,19 +122,19 @@ func (r *Replica) lockBucket(now Instant, q *Request) (*shard, *cell, error) {
 }
 
 // bucketLocked finds or makes the bucket of key under the present policies.
-func (r *Replica) bucketLocked(sh *shard, key []byte, now Instant, q *Request) (*cell, error) {
-	c := sh.cells[string(key)]
+func (r *Replica) bucketLocked(sh *shard, hash uint64, key []byte, now Instant, q *Request) (*cell, error) {
+	c := sh.find(hash, key)
 	if c == nil {
 		var err error
-		if c, err = r.newBucketLocked(sh, key, now, q); err != nil {
+		if c, err = r.newBucketLocked(sh, hash, key, now, q); err != nil {
 			return nil, err
 		}
 	}
-	if c.table != r.policies.Load() {
+	if c.bound != r.policies.Load().gen {
 		r.captureIfDueLocked(sh, c)
 		r.bindLocked(c, now)
 	}
-	c.used = now.Mono
+	c.used = tickOf(now.Mono)
 	return c, nil
 }
 
@@ -153,30 +148,37 @@ func (r *Replica) bucketOf(b []byte, q *Request) []byte {
 	return q.Inline.AppendInline(b)
 }
 
-func (r *Replica) newBucketLocked(sh *shard, key []byte, now Instant, q *Request) (*cell, error) {
-	if c, err := r.loadLocked(sh, crdt.KindBucket, string(key[1:]), now, false); c != nil || err != nil {
+func (r *Replica) newBucketLocked(sh *shard, hash uint64, key []byte, now Instant, q *Request) (*cell, error) {
+	if q.Inline == nil {
+		return r.loadLocked(sh, hash, key, now, true)
+	}
+	if c, err := r.loadLocked(sh, hash, key, now, false); c != nil || err != nil {
 		return c, err
 	}
-	if q.Inline != nil {
-		if err := r.checkInlineLocked(sh, string(key[1:])); err != nil {
-			return nil, err
-		}
+	if err := r.checkInlineLocked(sh, hash, string(key[1:])); err != nil {
+		return nil, err
 	}
-	return r.loadLocked(sh, crdt.KindBucket, string(key[1:]), now, true)
+	return r.loadLocked(sh, hash, key, now, true)
 }
 
 // checkInlineLocked refuses one more inline bucket of an agent that has as
 // many as allowed. It runs only when a new bucket is about to be made.
-func (r *Replica) checkInlineLocked(sh *shard, key string) error {
+func (r *Replica) checkInlineLocked(sh *shard, hash uint64, key string) error {
 	k, err := crdt.ParseBucketKey(key)
 	if err != nil || k.Inline == "" {
 		return err
 	}
 	k.Inline = ""
 	prefix := k.Encode()
-	live := sh.inline[prefix]
+	base := appendCellKey(nil, crdt.KindBucket, prefix)
+	live := 0
+	sh.each(hash, base, func(c *cell) {
+		if !c.is(base) {
+			live++
+		}
+	})
 	err = r.store.Cells(crdt.KindBucket, prefix, "", func(key string, _ *storage.Cell) bool {
-		if key != prefix && sh.cells[string(crdt.KindBucket)+key] == nil {
+		if key != prefix && sh.find(hash, appendCellKey(nil, crdt.KindBucket, key)) == nil {
 			live++
 		}
 		return live < maxInline

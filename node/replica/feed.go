@@ -23,11 +23,11 @@ type Change struct {
 }
 
 func counterChange(c *cell) Change {
-	k, err := crdt.ParseCounterKey(c.key)
+	k, err := crdt.ParseCounterKey(c.key())
 	if err != nil {
 		return Change{}
 	}
-	return Change{Tenant: k.Tenant, Entry: KVEntry{Key: k.Name, Counter: true, Number: clampInt64(c.total)}}
+	return Change{Tenant: k.Tenant, Entry: KVEntry{Key: k.Name, Counter: true, Number: clampInt64(c.total())}}
 }
 
 func registerChange(key string, reg crdt.Register) Change {

@@ -46,7 +46,7 @@ func (f *Flush) Spent(fn func(Spent)) {
 
 // capture collects what one shard contributes to a flush.
 type capture struct {
-	epoch   uint64
+	turn    turn
 	base    uint64 // seqs of this shard follow it, by the cell's place in the list
 	now     Instant
 	ts      int64 // time of the own rows
@@ -57,6 +57,8 @@ type capture struct {
 	spent   []Spent
 	moved   []movedSlot
 	dropped []droppedSlot
+	erased  []*cell
+	names   names
 	marks   []raisedMark
 	changes []Change
 	careful bool // rows here may not leave before the fsync
@@ -111,7 +113,7 @@ func (r *Replica) swapDirty(now Instant) *Flush {
 	for i := range r.shards {
 		sh, k := &r.shards[i], &f.captures[i]
 		empty := k.list
-		k.epoch, k.base, k.now, k.ts, k.stamp, k.list = f.Gen, seq, now, f.start, r.own.stamp, sh.dirty
+		k.turn, k.base, k.now, k.ts, k.stamp, k.list = turnOf(f.Gen), seq, now, f.start, r.own.stamp, sh.dirty
 		k.alone = f.alone
 		seq += uint64(len(sh.dirty))
 		sh.dirty = empty
@@ -143,11 +145,12 @@ func (r *Replica) spareCaptures() []capture {
 		clear(k.rows)
 		clear(k.moved)
 		clear(k.dropped)
+		clear(k.erased)
 		clear(k.marks)
 		k.batch.Reset()
 		*k = capture{
 			list: k.list[:0], batch: k.batch, rows: k.rows[:0], spent: k.spent[:0],
-			moved: k.moved[:0], dropped: k.dropped[:0], marks: k.marks[:0],
+			moved: k.moved[:0], dropped: k.dropped[:0], erased: k.erased[:0], marks: k.marks[:0],
 		}
 	}
 	return spare
@@ -188,7 +191,7 @@ func (r *Replica) captureShard(sh *shard, k *capture) {
 	for at := 0; at < len(k.list); at += chunk {
 		sh.mu.Lock()
 		for _, c := range k.list[at:min(at+chunk, len(k.list))] {
-			if c.dirty == k.epoch {
+			if c.dirty == k.turn {
 				r.captureLocked(sh, k, c)
 			}
 		}
@@ -203,17 +206,17 @@ func (r *Replica) captureShard(sh *shard, k *capture) {
 // way has yet to capture it, that happens now, so that the flush sees the
 // state of its own instant.
 func (r *Replica) captureIfDueLocked(sh *shard, c *cell) {
-	if sh.taken != nil && c.dirty == sh.taken.epoch {
+	if sh.taken != nil && c.dirty == sh.taken.turn {
 		r.captureLocked(sh, sh.taken, c)
 	}
 }
 
 // markDirtyLocked puts c into the dirty set of the present epoch.
 func (r *Replica) markDirtyLocked(sh *shard, c *cell) {
-	if c.dirty != 0 {
+	if c.dirty != clean {
 		return
 	}
-	c.dirty, c.order = r.epoch.Load(), len(sh.dirty)
+	c.dirty, c.order = turnOf(r.epoch.Load()), uint32(len(sh.dirty))
 	sh.dirty = append(sh.dirty, c)
 	if len(sh.dirty) == dirtyHigh {
 		r.askFlush()
@@ -225,28 +228,32 @@ func (r *Replica) markDirtyLocked(sh *shard, c *cell) {
 const dirtyHigh = 1 << 14
 
 func (r *Replica) captureLocked(sh *shard, k *capture, c *cell) {
-	c.dirty = 0
+	c.dirty = clean
+	key := k.names.of(c)
 	if c.void {
-		k.erase(c)
+		k.erase(r.run, c, key)
 		return
 	}
-	if c.pendingConsumed|c.pendingRefunded != 0 || c.resend && c.slotOf(r.run) != nil {
-		r.writeOwnRow(k, c)
+	if consumed, refunded := c.pending(); consumed|refunded != 0 || c.resend && c.hasOwn() {
+		r.writeOwnRow(k, c, key)
 	}
 	c.resend = false
-	k.moveIndex(c)
-	k.raiseMark(r.run, c)
+	k.moveOwn(r.run, c, key)
+	k.moveSlots(c, key)
+	k.raiseMark(c, key)
 	rec := &sh.scratch
 	rec.Reset()
-	rec.Total = c.total
-	for i := range c.slots {
-		rec.Slots = append(rec.Slots, storage.Slot{Origin: c.slots[i].origin, Row: c.slots[i].row})
+	rec.Total = c.total()
+	if c.hasOwn() {
+		rec.Slots = append(rec.Slots, storage.Slot{Origin: r.run, Row: c.own})
+	}
+	for _, s := range c.slots() {
+		rec.Slots = append(rec.Slots, storage.Slot{Origin: s.origin, Row: s.row})
 	}
 	if c.present {
 		r.freeze(c, k.now, &rec.Check)
 	}
-	k.batch.PutCell(c.kind, c.key, rec)
-	c.stored = true
+	k.batch.PutCell(c.kind, key, rec)
 	if c.kind == crdt.KindCounter {
 		k.changes = append(k.changes, counterChange(c))
 	}
@@ -254,34 +261,42 @@ func (r *Replica) captureLocked(sh *shard, k *capture, c *cell) {
 
 // writeOwnRow moves the pending increments into the own row, starting a new
 // generation when peers may have collected the old one.
-func (r *Replica) writeOwnRow(k *capture, c *cell) {
+func (r *Replica) writeOwnRow(k *capture, c *cell, key string) {
 	seq := k.base + uint64(c.order) + 1
-	s := c.slotOf(r.run)
-	if s == nil {
-		c.slots = append(c.slots, slot{origin: r.run, row: crdt.Row{Birth: seq}})
-		s = &c.slots[len(c.slots)-1]
-		c.rebirth = true
-	} else if r.outdated(k.stamp, &s.row) || s.row.Consumed+c.pendingConsumed > crdt.MaxCounter ||
-		s.row.Refunded+c.pendingRefunded > crdt.MaxCounter {
-		if c.mark > 0 {
-			c.mark -= min(c.mark, s.row.Consumed)
+	consumed, refunded := c.pending()
+	if row := &c.own; !c.hasOwn() {
+		r.beginOwnRow(c, seq)
+	} else if r.outdated(k.stamp, row) || row.Consumed+consumed > crdt.MaxCounter || row.Refunded+refunded > crdt.MaxCounter {
+		if c.marks().mark > 0 {
+			m := &c.needRare().marks
+			m.mark -= min(m.mark, row.Consumed)
 		}
-		s.row = crdt.Row{Birth: seq}
-		c.rebirth = true
+		r.beginOwnRow(c, seq)
 		r.counters.births.Add(1)
 	}
-	if c.kind == crdt.KindBucket && c.pendingConsumed > 0 {
-		k.spent = append(k.spent, Spent{c.key, c.pendingConsumed})
+	if c.kind == crdt.KindBucket && consumed > 0 {
+		k.spent = append(k.spent, Spent{key, consumed})
 	}
-	s.row.Consumed += c.pendingConsumed
-	s.row.Refunded += c.pendingRefunded
-	s.row.Seq, s.row.TS = seq, k.ts
-	c.pendingConsumed, c.pendingRefunded = 0, 0
+	c.own.Consumed += consumed
+	c.own.Refunded += refunded
+	c.own.Seq, c.own.TS = seq, k.ts
+	c.pendingConsumed = 0
+	if refunded != 0 {
+		c.needRare().pendingRefunded = 0
+	}
 	if !k.alone {
-		k.rows = append(k.rows, crdt.Entry{Kind: c.kind, Key: c.key, Row: s.row})
+		k.rows = append(k.rows, crdt.Entry{Kind: c.kind, Key: key, Row: c.own})
 	}
-	if c.limit != nil && c.limit.Durability == reserve {
+	if c.policy != nil && c.limit().Durability == reserve {
 		k.careful = true
+	}
+}
+
+// beginOwnRow starts a generation. A reserve mark on disk is about the last one.
+func (r *Replica) beginOwnRow(c *cell, seq uint64) {
+	c.own = crdt.Row{Birth: seq}
+	if c.policy != nil && c.limit().Durability == reserve || c.marks() != (reserveMarks{}) {
+		c.needRare().marks.rebirth = true
 	}
 }
 
@@ -291,10 +306,30 @@ func (r *Replica) outdated(stable int64, row *crdt.Row) bool {
 	return stable >= row.TS+r.opts.Idle.Milliseconds()
 }
 
-// moveIndex makes the by-seq index list every slot once, under its newest seq.
-func (k *capture) moveIndex(c *cell) {
-	kept := c.slots[:0]
-	for _, s := range c.slots {
+// moveOwn makes the by-seq index list the own row once, under its newest seq,
+// or not at all when it was collected.
+func (k *capture) moveOwn(run crdt.Origin, c *cell, key string) {
+	if c.ownDisk == c.own.Seq {
+		return
+	}
+	if c.ownDisk != 0 {
+		k.batch.DeleteIndex(run, c.ownDisk)
+	}
+	if c.hasOwn() {
+		k.batch.PutIndex(run, c.own.Seq, c.kind, key)
+	}
+	k.moved = append(k.moved, movedSlot{c, run, c.ownDisk})
+	c.ownDisk = c.own.Seq
+}
+
+// moveSlots does so for the rows of others, and drops those that were collected.
+func (k *capture) moveSlots(c *cell, key string) {
+	slots := c.slots()
+	if len(slots) == 0 {
+		return
+	}
+	kept := slots[:0]
+	for _, s := range slots {
 		if s.gone {
 			if s.disk != 0 {
 				k.batch.DeleteIndex(s.origin, s.disk)
@@ -306,50 +341,54 @@ func (k *capture) moveIndex(c *cell) {
 			if s.disk != 0 {
 				k.batch.DeleteIndex(s.origin, s.disk)
 			}
-			k.batch.PutIndex(s.origin, s.row.Seq, c.kind, c.key)
+			k.batch.PutIndex(s.origin, s.row.Seq, c.kind, key)
 			k.moved = append(k.moved, movedSlot{c, s.origin, s.disk})
 			s.disk = s.row.Seq
 		}
 		kept = append(kept, s)
 	}
-	c.slots = kept
+	c.more.slots = kept
 }
 
 // raiseMark writes the high-water mark of a `reserve` bucket when a new one is
 // wanted, or when the row it refers to starts a new generation.
-func (k *capture) raiseMark(run crdt.Origin, c *cell) {
-	want := max(c.markWant, c.mark)
+func (k *capture) raiseMark(c *cell, key string) {
+	have := c.marks()
+	if have == (reserveMarks{}) || c.kind != crdt.KindBucket {
+		return
+	}
+	m := &c.needRare().marks
+	want := max(have.want, have.mark)
 	switch {
-	case c.markWant <= c.mark && !c.rebirth || c.kind != crdt.KindBucket:
-		c.rebirth = false
+	case have.want <= have.mark && !have.rebirth:
 		return
 	case want == 0:
-		if c.limit.Durability == reserve {
-			k.batch.DeleteHighWater(c.key)
+		if c.limit().Durability == reserve {
+			k.batch.DeleteHighWater(key)
 		}
-		c.rebirth = false
+		m.rebirth = false
 		return
 	}
-	var birth uint64
-	if s := c.slotOf(run); s != nil {
-		birth = s.row.Birth
-	}
-	k.batch.PutHighWater(c.key, storage.HighWater{Birth: birth, Mark: want})
-	k.marks = append(k.marks, raisedMark{c, birth, want})
-	c.markWant, c.rebirth = 0, false
+	k.batch.PutHighWater(key, storage.HighWater{Birth: c.own.Birth, Mark: want})
+	k.marks = append(k.marks, raisedMark{c, c.own.Birth, want})
+	m.want, m.rebirth = 0, false
 }
 
 // erase removes a cell of a deleted agent or counter.
-func (k *capture) erase(c *cell) {
-	for _, s := range c.slots {
+func (k *capture) erase(run crdt.Origin, c *cell, key string) {
+	if c.ownDisk != 0 {
+		k.batch.DeleteIndex(run, c.ownDisk)
+	}
+	for _, s := range c.slots() {
 		if s.disk != 0 {
 			k.batch.DeleteIndex(s.origin, s.disk)
 		}
 	}
-	k.batch.DeleteCell(c.kind, c.key)
+	k.batch.DeleteCell(c.kind, key)
 	if c.kind == crdt.KindBucket {
-		k.batch.DeleteHighWater(c.key)
+		k.batch.DeleteHighWater(key)
 	}
+	k.erased = append(k.erased, c)
 }
 
 // assemble joins what the shards captured into the batch and the pages.
@@ -477,12 +516,14 @@ func (r *Replica) settleShard(sh *shard, k *capture) {
 	defer sh.mu.Unlock()
 	sh.flying = nil
 	for _, m := range k.marks {
-		var birth uint64
-		if s := m.cell.slotOf(r.run); s != nil {
-			birth = s.row.Birth
+		if m.cell.own.Birth == m.birth || m.birth == 0 {
+			marks := &m.cell.needRare().marks
+			marks.mark = max(marks.mark, m.mark)
 		}
-		if birth == m.birth || m.birth == 0 {
-			m.cell.mark = max(m.cell.mark, m.mark)
+	}
+	for _, c := range k.erased {
+		if c.dirty == clean { // else the flush that takes it now will end it
+			r.removeLocked(sh, c)
 		}
 	}
 }
@@ -565,20 +606,24 @@ func (r *Replica) revertShard(f *Flush, sh *shard, k *capture) {
 	defer sh.mu.Unlock()
 	sh.flying = nil
 	for _, m := range k.moved {
-		if s := m.cell.slotOf(m.origin); s != nil {
+		if m.origin == r.run {
+			m.cell.ownDisk = m.disk
+		} else if s := m.cell.slotOf(m.origin); s != nil {
 			s.disk = m.disk
 		}
 	}
 	for _, d := range k.dropped {
-		d.cell.slots = append(d.cell.slots, d.slot)
+		m := d.cell.needMore()
+		m.slots = append(m.slots, d.slot)
 	}
 	for _, m := range k.marks {
-		m.cell.markWant = max(m.cell.markWant, m.mark)
+		marks := &m.cell.needRare().marks
+		marks.want = max(marks.want, m.mark)
 	}
 	for _, c := range k.list {
 		// Pages that were not sent never will be: their rows go into the next
 		// flush's, which begin where these would have.
-		if s := c.slotOf(r.run); !f.PushEarly && s != nil && s.row.Seq > k.base {
+		if !f.PushEarly && c.hasOwn() && c.own.Seq > k.base {
 			c.resend = true
 		}
 		r.markDirtyLocked(sh, c)

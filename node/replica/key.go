@@ -16,6 +16,12 @@ func placement[K string | []byte](key K) K {
 	return key
 }
 
+// ownerLen is the length of that part of the bucket key of q.
+func ownerLen(q *Request) int { return 1 + len(q.Tenant) + 1 + len(q.Agent) }
+
+// keySpace is room for most keys, so that they need no memory of their own.
+const keySpace = 128
+
 // agentControl is what operators did to an agent: a deletion starts a new
 // epoch of its buckets, a reset fills them.
 type agentControl struct {
@@ -51,26 +57,33 @@ func (r *Replica) applyReset(c *cell, now Instant) {
 	if m == nil || len(*m) == 0 {
 		return
 	}
-	k, err := crdt.ParseBucketKey(c.key)
+	k, err := crdt.ParseBucketKey(c.key())
 	if err != nil {
 		return
 	}
-	if ctl := (*m)[agentName(k.Tenant, k.Agent)]; ctl.reset > c.reset {
-		c.bucket.Reset(now.Mono, c.limit)
-		c.reset = ctl.reset
+	c.followReset(now, (*m)[agentName(k.Tenant, k.Agent)].reset)
+}
+
+// followReset applies a reset, once, and tells whether it did.
+func (c *cell) followReset(now Instant, version crdt.HLC) bool {
+	if version <= c.rares().reset {
+		return false
 	}
+	c.bucket.Reset(now.Mono, c.limit())
+	c.needRare().reset = version
+	return true
 }
 
 func (r *Replica) loadMark(c *cell) error {
 	if c.policy.Limit.Durability != reserve {
 		return nil
 	}
-	hw, found, err := r.store.HighWater(c.key)
+	hw, found, err := r.store.HighWater(c.key())
 	if err != nil || !found {
 		return err
 	}
-	if s := c.slotOf(r.run); s != nil && s.row.Birth == hw.Birth || s == nil && hw.Birth == 0 {
-		c.mark = hw.Mark
+	if c.own.Birth == hw.Birth { // 0: before the first row
+		c.needRare().marks.mark = hw.Mark
 	}
 	return nil
 }

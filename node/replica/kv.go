@@ -69,11 +69,11 @@ func (r *Replica) kvRead(now Instant, tenant, key string) (KVEntry, bool, error)
 // last stood under the key.
 func (r *Replica) counterValue(tenant, key string, epoch crdt.HLC) (n int64, live bool, err error) {
 	name := appendCellKey(nil, crdt.KindCounter, crdt.CounterKey{Tenant: tenant, Name: key, Epoch: epoch}.Encode())
-	sh := r.shardOf(name)
+	sh, hash := r.locate(name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if c := sh.cells[string(name)]; c != nil {
-		n, _ = c.total.Int64()
+	if c := sh.find(hash, name); c != nil {
+		n, _ = c.total().Int64()
 		return n, true, nil
 	}
 	found, err := r.store.Cell(crdt.KindCounter, string(name[1:]), &sh.scratch)
@@ -152,34 +152,27 @@ func (r *Replica) KVIncrement(now Instant, tenant, key string, by int64) (n int6
 		return 0, 0, fmt.Errorf("key %q is not a counter: %w", key, ErrConflict)
 	}
 	name := appendCellKey(nil, crdt.KindCounter, crdt.CounterKey{Tenant: tenant, Name: key, Epoch: reg.Version}.Encode())
-	sh := r.shardOf(name)
+	sh, hash := r.locate(name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	c, err := r.lookupLocked(sh, crdt.KindCounter, name, now, true)
+	c, err := r.lookupLocked(sh, hash, name, now, true)
 	if err != nil {
 		return 0, 0, err
 	}
-	have, exact := c.total.Int64()
+	have, exact := c.total().Int64()
 	if sum := have + by; !exact || by > 0 && sum < have || by < 0 && sum > have {
 		return 0, 0, fmt.Errorf("key %q: %w", key, ErrOverflow)
 	}
 	r.captureIfDueLocked(sh, c)
-	c.addCounter(by)
-	r.markDirtyLocked(sh, c)
-	c.used = now.Mono
-	r.askFlush()
-	return have + by, c.dirty, nil
-}
-
-func (c *cell) addCounter(by int64) {
 	if by >= 0 {
-		c.pendingConsumed += uint64(by)
-		c.total.Consumed = c.total.Consumed.Add64(uint64(by))
-		return
+		c.consume(uint64(by))
+	} else {
+		c.giveBack(uint64(-(by + 1)) + 1) // also right for the least int64
 	}
-	down := uint64(-(by + 1)) + 1 // also right for the least int64
-	c.pendingRefunded += down
-	c.total.Refunded = c.total.Refunded.Add64(down)
+	r.markDirtyLocked(sh, c)
+	c.used = tickOf(now.Mono)
+	r.askFlush()
+	return have + by, r.epoch.Load(), nil
 }
 
 // counterSuperseded tells whether a counter row is of an epoch that a deletion
@@ -208,23 +201,22 @@ func (r *Replica) kvChanged(k crdt.RegisterKey, reg crdt.Register) {
 		r.store.Fail(err)
 		return
 	}
-	sh := r.shardOfString(string(crdt.KindCounter) + prefix)
+	base := appendCellKey(nil, crdt.KindCounter, prefix)
+	sh, hash := r.locate(base)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	for _, list := range sh.unsaved() {
-		for _, c := range list {
-			if c.kind == crdt.KindCounter && strings.HasPrefix(c.key, prefix) && !slices.Contains(keys, c.key) {
-				keys = append(keys, c.key)
-			}
+	sh.each(hash, base, func(c *cell) {
+		if key := c.key(); !slices.Contains(keys, key) {
+			keys = append(keys, key)
 		}
-	}
+	})
 	for _, key := range keys {
 		ck, err := crdt.ParseCounterKey(key)
 		if err != nil || ck.Epoch >= reg.Version {
 			continue
 		}
 		name := appendCellKey(nil, crdt.KindCounter, key)
-		c, err := r.lookupLocked(sh, crdt.KindCounter, name, Instant{}, false)
+		c, err := r.lookupLocked(sh, hash, name, Instant{}, false)
 		if err != nil {
 			r.store.Fail(err)
 			return
@@ -326,7 +318,7 @@ func (r *Replica) listCounters(now Instant, tenant, prefix, after string, limit 
 		for _, cells := range sh.unsaved() {
 			for _, c := range cells {
 				if c.kind == crdt.KindCounter && !c.void {
-					consider(c.key)
+					consider(c.key())
 				}
 			}
 		}

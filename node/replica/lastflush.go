@@ -13,7 +13,7 @@ func (r *Replica) BeginLastFlush(now Instant) (*Flush, error) {
 	f := r.BeginFlush(now)
 	for i := range f.captures {
 		for _, raised := range f.captures[i].marks {
-			f.Batch.DeleteHighWater(raised.cell.key)
+			f.Batch.DeleteHighWater(raised.cell.key())
 		}
 	}
 	err := r.store.HighWaters(func(key string, _ storage.HighWater) bool {

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/openclaw/clawd/crdt"
 	"github.com/openclaw/clawd/storage"
@@ -49,10 +50,14 @@ func (r *Replica) unsavedAgents(start, after string) []string {
 		sh.mu.Lock()
 		for _, list := range sh.unsaved() {
 			for _, c := range list {
-				if c.kind != crdt.KindBucket || c.void || len(c.key) < len(start) || c.key[:len(start)] != start {
+				if c.kind != crdt.KindBucket || c.void {
 					continue
 				}
-				if name, ok := r.listed(c.key, after); ok {
+				key := c.key()
+				if !strings.HasPrefix(key, start) {
+					continue
+				}
+				if name, ok := r.listed(key, after); ok {
 					names = append(names, name)
 				}
 			}

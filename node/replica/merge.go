@@ -185,12 +185,12 @@ func (r *Replica) joinRow(now Instant, s source, e *crdt.Entry) error {
 	if r.superseded(e) {
 		return nil // of a deleted agent or counter: void
 	}
-	var space [384]byte
+	var space [keySpace]byte
 	key := appendCellKey(space[:0], e.Kind, e.Key)
-	sh := r.shardOf(key)
+	sh, hash := r.locate(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	c, err := r.lookupLocked(sh, e.Kind, key, now, true)
+	c, err := r.lookupLocked(sh, hash, key, now, true)
 	if err != nil {
 		return err
 	}
@@ -199,10 +199,7 @@ func (r *Replica) joinRow(now Instant, s source, e *crdt.Entry) error {
 		return nil // seen before and collected here since
 	}
 	r.captureIfDueLocked(sh, c)
-	if have = c.slotOf(s.origin); have == nil {
-		c.slots = append(c.slots, slot{origin: s.origin})
-		have = &c.slots[len(c.slots)-1]
-	}
+	have = c.needSlot(s.origin)
 	before := have.row
 	joined, delta := have.row.Join(e.Row)
 	have.row = joined
@@ -219,23 +216,23 @@ func (r *Replica) joinRow(now Instant, s source, e *crdt.Entry) error {
 
 // applyLocked adds what a row brought to the totals and to the bucket.
 func (r *Replica) applyLocked(c *cell, now Instant, s source, d crdt.Delta) {
-	c.total = c.total.Add(d)
+	c.setTotal(c.total().Add(d))
 	if c.kind != crdt.KindBucket {
 		return
 	}
-	if c.table != r.policies.Load() {
+	if c.bound != r.policies.Load().gen {
 		r.bindLocked(c, now)
 	}
 	diff := signed(d)
 	if s.index >= 0 {
-		c.bucket.Observe(now.Mono, c.limit, r.view.Load(), s.index, diff)
+		c.bucket.Observe(now.Mono, c.limit(), r.view.Load(), s.index, diff)
 		return
 	}
 	// A row of this node's own past that came back from a peer.
 	if diff >= 0 {
-		c.bucket.Charge(now.Mono, c.limit, r.view.Load(), diff)
+		c.bucket.Charge(now.Mono, c.limit(), r.view.Load(), diff)
 	} else {
-		c.bucket.Refund(now.Mono, c.limit, r.view.Load(), -diff)
+		c.bucket.Refund(now.Mono, c.limit(), r.view.Load(), -diff)
 	}
 }
 

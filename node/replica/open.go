@@ -57,7 +57,7 @@ func newReplica(o Options, now Instant) *Replica {
 	r.epoch.Store(1)
 	r.sessions.Store(o.Seed)
 	r.view.Store(&ratelimit.View{Members: 1})
-	r.policies.Store(newPolicySet(now.Mono, nil, o.Default))
+	r.policies.Store(newPolicySet(1, now.Mono, nil, o.Default))
 	controls := make(map[string]agentControl)
 	r.controls.Store(&controls)
 	r.feed.init()
@@ -161,7 +161,7 @@ func (r *Replica) loadRegisters(now Instant) error {
 	for tenant, byName := range named {
 		tenants[tenant] = newTenantPolicies(byName, r.opts.Default)
 	}
-	r.policies.Store(newPolicySet(now.Mono, tenants, r.opts.Default))
+	r.policies.Store(newPolicySet(r.policies.Load().gen+1, now.Mono, tenants, r.opts.Default))
 	for _, space := range []byte{crdt.SpaceAgent, crdt.SpaceReset, crdt.SpaceMember} {
 		err := r.store.Registers(string(space), "", func(key string, reg crdt.Register) bool {
 			r.clock.Observe(reg.Version, now.Wall)
@@ -242,15 +242,17 @@ func (r *Replica) lastRun() crdt.Origin {
 
 func (r *Replica) chargeLost(now Instant, key string, amount uint64) error {
 	name := appendCellKey(nil, crdt.KindBucket, key)
-	sh := r.shardOf(name)
+	sh, hash := r.locate(name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	c, err := r.lookupLocked(sh, crdt.KindBucket, name, now, true)
+	c, err := r.lookupLocked(sh, hash, name, now, true)
 	if err != nil {
 		return err
 	}
-	c.mark = 0
-	c.bucket.Charge(now.Mono, c.limit, r.view.Load(), int64(min(amount, crdt.MaxCounter)))
+	if c.marks().mark != 0 {
+		c.needRare().marks.mark = 0
+	}
+	c.bucket.Charge(now.Mono, c.limit(), r.view.Load(), int64(min(amount, crdt.MaxCounter)))
 	r.takeLocked(sh, c, amount)
 	r.counters.recovered.Add(amount)
 	return nil

@@ -16,6 +16,8 @@ type policySet struct {
 	tenants map[string]*tenantPolicies // by the tenant of the registers
 	bare    *ratelimit.Table           // of tenants without policies
 	since   int64                      // mono ns when it was learnt
+	gen     uint32                     // differs from that of any set before it, and from 0
+	least   int64                      // µtok, the smallest capacity of all
 	inline  sync.Map                   // encoded inline limit → *ratelimit.Compiled
 }
 
@@ -23,6 +25,7 @@ type policySet struct {
 type tenantPolicies struct {
 	table  *ratelimit.Table
 	byName map[string]versioned
+	least  int64 // µtok, the smallest capacity
 }
 
 // homeTenant is the tenant whose policies are stored without a tenant.
@@ -56,8 +59,13 @@ func addPolicy(byName map[string]versioned, name string, reg crdt.Register) (ok 
 	return true
 }
 
-func newPolicySet(since int64, tenants map[string]*tenantPolicies, def ratelimit.Policy) *policySet {
-	return &policySet{tenants: tenants, bare: ratelimit.NewTable(nil, def), since: since}
+func newPolicySet(gen uint32, since int64, tenants map[string]*tenantPolicies, def ratelimit.Policy) *policySet {
+	s := &policySet{tenants: tenants, bare: ratelimit.NewTable(nil, def), since: since, gen: gen}
+	s.least = def.Capacity * ratelimit.Token
+	for _, t := range tenants {
+		s.least = min(s.least, t.least)
+	}
+	return s
 }
 
 func newTenantPolicies(byName map[string]versioned, def ratelimit.Policy) *tenantPolicies {
@@ -65,7 +73,11 @@ func newTenantPolicies(byName map[string]versioned, def ratelimit.Policy) *tenan
 	for _, name := range sortedKeys(byName) {
 		list = append(list, byName[name].Policy)
 	}
-	return &tenantPolicies{table: ratelimit.NewTable(list, def), byName: byName}
+	least := def.Capacity
+	for i := range list {
+		least = min(least, list[i].Capacity)
+	}
+	return &tenantPolicies{table: ratelimit.NewTable(list, def), byName: byName, least: least * ratelimit.Token}
 }
 
 // tableOf is the table of a tenant's agents.
@@ -192,7 +204,8 @@ func (r *Replica) Policies(tenant, prefix, after string, limit int) []ratelimit.
 // policyChanged replaces the policy set; only the changed tenant's policies
 // are compiled again.
 func (r *Replica) policyChanged(now Instant, key crdt.RegisterKey, reg crdt.Register) {
-	tenants := maps.Clone(r.policies.Load().tenants)
+	set := r.policies.Load()
+	tenants := maps.Clone(set.tenants)
 	if tenants == nil {
 		tenants = make(map[string]*tenantPolicies)
 	}
@@ -207,7 +220,7 @@ func (r *Replica) policyChanged(now Instant, key crdt.RegisterKey, reg crdt.Regi
 	if len(byName) == 0 {
 		delete(tenants, key.Tenant)
 	}
-	r.policies.Store(newPolicySet(now.Mono, tenants, r.opts.Default))
+	r.policies.Store(newPolicySet(set.gen+1, now.Mono, tenants, r.opts.Default))
 }
 
 // registerChanged lets the parts that follow registers know.

@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/zeebo/xxh3"
-
 	"github.com/openclaw/clawd/crdt"
 	"github.com/openclaw/clawd/node/antientropy"
 	"github.com/openclaw/clawd/ratelimit"
@@ -210,14 +208,4 @@ func (r *Replica) askFlush() {
 	case r.want <- struct{}{}:
 	default:
 	}
-}
-
-func (r *Replica) shardOf(key []byte) *shard { return &r.shards[r.shardIndex(key)] }
-
-func (r *Replica) shardIndex(key []byte) int {
-	return int(xxh3.HashSeed(placement(key), r.opts.Seed) & uint64(len(r.shards)-1))
-}
-
-func (r *Replica) shardOfString(key string) *shard {
-	return &r.shards[xxh3.HashStringSeed(placement(key), r.opts.Seed)&uint64(len(r.shards)-1)]
 }

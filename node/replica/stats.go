@@ -11,7 +11,6 @@ import (
 // counters are what a replica counts of itself.
 type counters struct {
 	hot                          atomic.Int64
-	consumed, refunded           atomic.Uint64 // µtok, by requests here
 	recovered                    atomic.Uint64 // µtok charged for reserve marks at the start
 	pages, merged, registers     atomic.Uint64
 	births, collected, evicted   atomic.Uint64
@@ -49,7 +48,7 @@ type Stats struct {
 func (r *Replica) Stats(now Instant) Stats {
 	c := &r.counters
 	s := Stats{
-		Hot: c.hot.Load(), Consumed: c.consumed.Load(), Refunded: c.refunded.Load(), Recovered: c.recovered.Load(),
+		Hot: c.hot.Load(), Recovered: c.recovered.Load(),
 		Pages: c.pages.Load(), Rows: c.merged.Load(), Registers: c.registers.Load(), Births: c.births.Load(),
 		Collected: c.collected.Load(), Evicted: c.evicted.Load(), Releases: c.releases.Load(), Repaired: c.repaired.Load(),
 		Echoes: c.echoes.Load(), Unread: c.unreadable.Load(), Gaps: c.gaps.Load(), Foreign: c.foreign.Load(),
@@ -60,6 +59,8 @@ func (r *Replica) Stats(now Instant) Stats {
 		sh := &r.shards[i]
 		sh.mu.Lock()
 		s.Dirty += len(sh.dirty)
+		s.Consumed += sh.consumed
+		s.Refunded += sh.refunded
 		sh.mu.Unlock()
 	}
 	return s
