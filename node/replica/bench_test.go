@@ -2,7 +2,6 @@ package replica
 
 import (
 	"fmt"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,6 +10,20 @@ import (
 )
 
 func benchReplica(b *testing.B, agents int) (*Replica, []string) {
+	names := agentNamesFor(agents)
+	return benchReplicaOf(b, names), names
+}
+
+func agentNamesFor(agents int) []string {
+	names := make([]string, agents)
+	for i := range names {
+		names[i] = fmt.Sprintf("agent:%07d", i)
+	}
+	return names
+}
+
+// benchReplicaOf has used each of the agents once.
+func benchReplicaOf(b *testing.B, names []string) *Replica {
 	store, err := storage.New(storage.NewMemory())
 	if err != nil {
 		b.Fatal(err)
@@ -20,41 +33,13 @@ func benchReplica(b *testing.B, agents int) (*Replica, []string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	names := make([]string, agents)
 	var out Outcome
-	for i := range names {
-		names[i] = fmt.Sprintf("agent:%07d", i)
-		if err := r.Consume(now, &Request{Tenant: "default", Agent: names[i], Tokens: token}, &out); err != nil {
+	for _, name := range names {
+		if err := r.Consume(now, &Request{Tenant: "default", Agent: name, Tokens: token}, &out); err != nil {
 			b.Fatal(err)
 		}
 	}
-	return r, names
-}
-
-// BenchmarkConsume is one decision in process, agents at random, all cores.
-func BenchmarkConsume(b *testing.B) {
-	for _, agents := range []int{10_000, 1_000_000} {
-		b.Run(fmt.Sprint(agents), func(b *testing.B) {
-			r, names := benchReplica(b, agents)
-			begin := time.Now()
-			var seed atomic.Uint64
-			b.ReportAllocs()
-			b.ResetTimer()
-			b.RunParallel(func(pb *testing.PB) {
-				rng := seeded(seed.Add(1))
-				var out Outcome
-				q := Request{Tenant: "default", Tokens: token}
-				for pb.Next() {
-					q.Agent = names[rng.IntN(len(names))]
-					t := time.Now()
-					if err := r.Consume(Instant{t.UnixMilli(), int64(t.Sub(begin))}, &q, &out); err != nil || !out.Decision.Allowed {
-						b.Error(err, out)
-						return
-					}
-				}
-			})
-		})
-	}
+	return r
 }
 
 // BenchmarkFlush is the cost of one flushed row, without the disk's fsync.

@@ -18,8 +18,9 @@ type Flush struct {
 	Pages     []*antientropy.Page
 	PushEarly bool
 
-	start                   int64 // the run's clock when it began
-	alone                   bool  // there was nobody to push to
+	start                   int64  // the run's clock when it began
+	base                    uint64 // last seq of the flush before
+	alone                   bool   // there was nobody to push to
 	upto                    uint64
 	captures                []capture // by shard
 	regs                    []*registerWrite
@@ -109,6 +110,7 @@ func (r *Replica) swapDirty(now Instant) *Flush {
 	f.start = r.own.clock
 	f.alone = len(r.peers) == 0
 	f.regs = r.regs.take()
+	f.base = r.own.seq
 	seq := r.regs.number(f.regs, r.run, r.own.seq) // before the rows: a peer learns a policy before what it governs
 	for i := range r.shards {
 		sh, k := &r.shards[i], &f.captures[i]
@@ -155,6 +157,10 @@ func (r *Replica) spareCaptures() []capture {
 	}
 	return spare
 }
+
+// maxSpareRows bounds the flush whose memory is kept: a flood is not to hold its
+// for ever.
+const maxSpareRows = 1 << 17
 
 // takeVectors is the vectors that moved since the last flush.
 func (r *Replica) takeVectors(upto uint64) map[crdt.Origin]antientropy.Vector {
@@ -499,7 +505,9 @@ func (r *Replica) EndFlush(f *Flush, now Instant, err error) {
 	}
 	r.own.tickStart = f.start
 	r.own.pushed = f.upto
-	r.spare = f.captures
+	if f.upto-f.base <= maxSpareRows {
+		r.spare = f.captures
+	}
 	r.noteFlushed(f)
 	r.restamp(now)
 	r.flushing = nil
