@@ -52,6 +52,7 @@ func (w *world) stop(m *machine, c *chance) {
 	}
 	m.goodbye = !m.full // a disk that is full keeps the last flush from being durable
 	w.end(m)
+	m.owed.clean = m.goodbye
 	m.disk.engine = m.disk.engine.Crash(nil)
 }
 

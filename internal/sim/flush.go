@@ -226,6 +226,7 @@ func (w *world) noteRegister(p *process, run *ledgerRun, e *crdt.Entry) {
 // push sends pages to all other machines.
 func (w *world) push(p *process, pages []*antientropy.Page, c *chance) {
 	for _, page := range pages {
+		w.checkLeaving(p, page)
 		body := page.Append(nil)
 		for _, to := range w.machines {
 			if to != p.m {

@@ -36,6 +36,7 @@ type machine struct {
 // promised is what the last process of a machine owes its clients.
 type promised struct {
 	run      int
+	clean    bool  // it stopped in order: nothing is to be charged
 	since    []int // runs of the same machine that began after it
 	floor    [maxKeys]uint64
 	accepted [maxKeys]amount
@@ -173,6 +174,7 @@ func (w *world) start(m *machine) {
 	}
 	m.orphans = nil
 	w.checkPromises(p)
+	w.checkMarks(p)
 	w.checkStore(p)
 }
 
@@ -260,6 +262,10 @@ func (w *world) checkPromises(p *process) {
 		if most := w.mostCharged(owed.accepted[k].consumed - have.consumed); charge.consumed > most {
 			w.fail("I10", "%s starts; its charge for %s: expected %d at most, as the last run had not written %d, got %d",
 				p.m.name, w.keyName(k), most, owed.accepted[k].consumed-have.consumed, charge.consumed)
+			return
+		}
+		if owed.clean && charge.consumed > 0 {
+			w.fail("I10", "the start of %s after a clean stop: expected no charge of %s, got %d", p.m.name, w.keyName(k), charge.consumed)
 			return
 		}
 		if have.consumed+charge.consumed < owed.floor[k] {

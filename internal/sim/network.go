@@ -222,6 +222,7 @@ func (w *world) deliverPull(p *process, m *message) {
 		return
 	}
 	err = p.rep.AnswerPull(w.instant(p), q, func(page *antientropy.Page) error {
+		w.checkLeaving(p, page)
 		w.send(&message{kind: msgPulled, from: m.to, to: m.from, body: page.Append(nil), chance: m.chance.fork()})
 		return nil
 	})

@@ -13,27 +13,27 @@ func (w *world) opPolicyPut(m *machine, _ *Op, c *chance) {
 	p := m.proc
 	policy := w.plan.Policies[c.below(len(w.plan.Policies))]
 	policy.Capacity = []int64{10, 50, 100, 1000}[c.below(4)]
-	_, _, wait, err := p.rep.PutPolicy(w.instant(p), "default", policy, nil)
+	_, _, wait, err := p.rep.PutPolicy(w.instant(p), tenant, policy, nil)
 	if w.failed(p, "policy", err) {
 		return
 	}
 	w.tell("%s: policy %s: capacity %d, %s", w.ledger.runs[p.run].name, policy.Name, policy.Capacity, policy.Durability)
 	w.coverage.hit(covPolicy)
 	w.unclearAll()
-	w.wrote(p, crdt.RegisterKey{Space: crdt.SpacePolicy, Name: policy.Name}, wait)
+	w.wrote(p, crdt.RegisterKey{Space: crdt.SpacePolicy, Tenant: tenant, Name: policy.Name}, wait)
 }
 
 func (w *world) opPolicyDelete(m *machine, _ *Op, c *chance) {
 	p := m.proc
 	name := w.plan.Policies[c.below(len(w.plan.Policies))].Name
-	wait, err := p.rep.DeletePolicy(w.instant(p), "default", name, nil)
+	wait, err := p.rep.DeletePolicy(w.instant(p), tenant, name, nil)
 	if w.refused(p, "policy", err, replica.ErrNotFound) {
 		return
 	}
 	w.tell("%s: policy %s is deleted", w.ledger.runs[p.run].name, name)
 	w.coverage.hit(covPolicyDeleted)
 	w.unclearAll()
-	w.wrote(p, crdt.RegisterKey{Space: crdt.SpacePolicy, Name: name}, wait)
+	w.wrote(p, crdt.RegisterKey{Space: crdt.SpacePolicy, Tenant: tenant, Name: name}, wait)
 }
 
 // policyOf is the policy of an agent according to what a node knows. It only
@@ -41,7 +41,7 @@ func (w *world) opPolicyDelete(m *machine, _ *Op, c *chance) {
 func (w *world) policyOf(regs *regKnowledge, agent string) ratelimit.Policy {
 	for _, name := range [...]string{"agent0", "few", "all"} {
 		matches := map[string]bool{"agent0": agent == "agent0", "few": strings.HasPrefix(agent, "agent1"), "all": true}
-		k, known := w.ledger.regs.keyOf[crdt.RegisterKey{Space: crdt.SpacePolicy, Name: name}.Encode()]
+		k, known := w.ledger.regs.keyOf[crdt.RegisterKey{Space: crdt.SpacePolicy, Tenant: tenant, Name: name}.Encode()]
 		if !matches[name] || !known {
 			continue
 		}
