@@ -66,6 +66,7 @@ test: ## What CI runs: check, unit tests, race, fuzz-short, documentation, proce
 
 unit: ## Tests of the packages without shared state; each benchmark once, so that none rots
 	@$(GO) test -bench=. -benchtime=1x $(unit_pkgs)
+	@$(GO) test -C bench/baseline ./...
 
 race-short: ## Tests of the concurrent packages under the race detector
 	@$(GO) test -race $(call under,$(RACE))
@@ -136,8 +137,8 @@ accuracy: ## How far clusters are from one central bucket, beside the design's m
 chaos: e2e-tools ## Every fault at full length, 20 minutes; CHAOSARGS="-write docs/reliability.md" updates its table, -only NAME picks
 	@$(GO) run ./internal/chaos/run $(CHAOSARGS)
 
-bench: build ## Load with wrk: the consume endpoint beside no-op servers, as a ratio; BENCHARGS="-write" updates docs/performance.md
-	@scripts/need.sh wrk=wrk
+bench: build ## Real load, clawd beside other servers, 12 minutes; BENCHARGS="-only NAME -write" picks and updates docs/performance.md
+	@scripts/need.sh wrk=wrk redis-server=redis-server
 	@$(GO) run ./bench/run $(BENCHARGS)
 
 bench-go: ## Go benchmarks; BENCH=pattern

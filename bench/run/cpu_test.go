@@ -37,3 +37,38 @@ func TestABrokenStatLineIsAnError(t *testing.T) {
 		}
 	}
 }
+
+func TestUsageOfTheMachine(t *testing.T) {
+	before, err := parseUsage("cpu  100 0 50 900 5 0 10 3 0 0\ncpu0 1 2 3\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := parseUsage("cpu  250 0 100 1000 5 0 30 8 0 0\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 2 s were used by processes and 50 ms stolen; interrupts serve everybody.
+	if got := others(before, after, 1500*time.Millisecond); got != 550*time.Millisecond {
+		t.Errorf("others used %v", got)
+	}
+	if got := others(before, after, time.Minute); got != 0 {
+		t.Errorf("ticks that do not add up gave %v", got)
+	}
+	for _, bad := range []string{"", "cpu 1 2", "intr 1 2 3 4 5 6 7 8", "cpu a b c d e f g h"} {
+		if _, err := parseUsage(bad); err == nil {
+			t.Errorf("%q was read", bad)
+		}
+	}
+	if _, err := machineUsage(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestResidentMemoryOfThisProcess(t *testing.T) {
+	if rss, err := residentBytes(os.Getpid()); err != nil || rss < 1e6 {
+		t.Errorf("%v bytes, %v", rss, err)
+	}
+	if _, err := parseResident([]byte("Name: x\n")); err == nil {
+		t.Error("a process without memory")
+	}
+}

@@ -13,26 +13,29 @@ import (
 
 // machine says where and on what a table was measured.
 type machine struct {
-	commit, date      string
-	cpu, kernel, goes string
-	load              string // average over the minute before the run: what else went on
-	cores             int
+	Commit string `json:"commit"`
+	Date   string `json:"date"`
+	CPU    string `json:"cpu"`
+	Kernel string `json:"kernel"`
+	Go     string `json:"go"`
+	Load   string `json:"load"` // average over the minute before: what else went on
+	Cores  int    `json:"cores"`
 }
 
 func describeMachine() machine {
 	return machine{
-		commit: commit(),
-		date:   time.Now().UTC().Format(time.DateOnly),
-		cpu:    cpuModel(),
-		kernel: firstLine("/proc/sys/kernel/osrelease"),
-		goes:   runtime.Version(),
-		load:   firstWord(firstLine("/proc/loadavg")),
-		cores:  runtime.NumCPU(),
+		Commit: commit(),
+		Date:   time.Now().UTC().Format(time.DateOnly),
+		CPU:    cpuModel(),
+		Kernel: firstLine("/proc/sys/kernel/osrelease"),
+		Go:     runtime.Version(),
+		Load:   firstWord(firstLine("/proc/loadavg")),
+		Cores:  runtime.NumCPU(),
 	}
 }
 
 func (m machine) String() string {
-	return fmt.Sprintf("%d cores of %s, Linux %s, %s, load average %s before the run", m.cores, m.cpu, m.kernel, m.goes, m.load)
+	return fmt.Sprintf("%d cores of %s, Linux %s, %s, load average %s", m.Cores, m.CPU, m.Kernel, m.Go, m.Load)
 }
 
 // commit names the tree that was measured, and says so when it had changes

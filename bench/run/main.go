@@ -1,41 +1,59 @@
-// Command run measures what clawd's consume endpoint costs beside HTTP servers
-// that do nothing.
+// Command run measures clawd and writes the tables and plots of
+// docs/performance.md.
 //
-// It starts every server as its own process, lets wrk load them in turn, round
-// after round, so that a slow minute of the machine hits all of them, and reads
-// the CPU time each server used from /proc. A round counts only if its answers
-// were real: what a server says it took must equal what wrk was answered. The
-// table shows medians over the rounds, and ratios to the gorilla/mux server of
-// the same round.
+// Each part of it starts its own servers as processes, asks them for real
+// decisions, and throws a round away unless the answers were real. Servers that
+// are compared are loaded in turn, round after round, so that a slow minute of
+// the machine hits all of them; what the rest of the machine used meanwhile is
+// written down, and a round in which that was much is dropped.
 //
 // Run it from the root of the repository, after make build: make bench.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// yardstick is the target that ratios compare with.
-const yardstick = "mux"
+// part is one question and how it is answered.
+type part struct {
+	name  string
+	about string
+	run   func(context.Context, *bench) (section, error)
+}
+
+// parts in the order of the page. The whole of them is to stay below 15 minutes
+// with default options.
+var parts = []part{
+	{"consume", "one call at a time: clawd beside other servers", consume},
+	{"denials", "429 beside 200", denials},
+	{"batch", "1000 checks a request", batch},
+	{"openloop", "latency at a constant rate, with three nodes syncing", openLoop},
+	{"crash", "what a kill -9 under load forgets", crash},
+	{"agents", "a million agents: memory, speed, restart", agents},
+	{"sync", "bytes, CPU and delay of replication", syncCost},
+}
 
 type options struct {
-	targets     []string
+	only        []string
 	rounds      int
 	duration    time.Duration
 	connections int
-	threads     int
 	agents      int
 	clawd       string
 	write       bool
 	page        string
+	results     string
+	plots       string
 }
 
 func main() {
@@ -48,59 +66,94 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	opts, err := parse(args, stderr)
 	if err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
 		return 2
 	}
-	machine := describeMachine() // before the run makes it busy
-	rounds, err := measure(ctx, opts, stderr)
+	done, err := measure(ctx, opts, stdout, stderr)
+	if err == nil && opts.write {
+		err = publish(opts, done, stderr)
+	}
 	if err != nil {
 		fmt.Fprintln(stderr, "bench:", err)
 		return 1
 	}
-	report := newReport(opts, rounds, machine)
-	fmt.Fprintln(stdout, report.Markdown())
-	if !opts.write {
-		return 0
-	}
-	if err := replaceBetweenMarkers(opts.page, report.Markdown()); err != nil {
-		fmt.Fprintln(stderr, "bench:", err)
-		return 1
-	}
-	fmt.Fprintln(stderr, "bench: wrote", opts.page)
 	return 0
+}
+
+// measure runs the parts that were asked for and prints each as it is done.
+func measure(ctx context.Context, o options, stdout, stderr io.Writer) (done []section, err error) {
+	b, err := newBench(ctx, o, stderr)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	for _, p := range parts {
+		if len(o.only) > 0 && !slices.Contains(o.only, p.name) {
+			continue
+		}
+		b.say("%s: %s", p.name, p.about)
+		began, machine := time.Now(), describeMachine() // before the part makes it busy
+		s, err := p.run(ctx, b)
+		if err = errors.Join(err, b.stopAll()); err != nil {
+			return done, fmt.Errorf("%s: %w", p.name, err)
+		}
+		s.Name, s.Machine, s.Took = p.name, machine, time.Since(began).Round(time.Second).String()
+		done = append(done, s)
+		fmt.Fprintf(stdout, "## %s\n\n%s\n", p.name, s.markdown())
+	}
+	return done, nil
+}
+
+func partNames() (names []string) {
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	return names
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("bench/run", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	targets := flags.String("targets", "nethttp,mux,clawd", "servers to measure, in this `list`: nethttp, mux, clawd")
-	flags.IntVar(&o.rounds, "rounds", 5, "rounds; every round loads each server once")
-	flags.DurationVar(&o.duration, "duration", 5*time.Second, "length of one load, whole seconds")
-	flags.IntVar(&o.connections, "connections", 64, "open connections")
-	flags.IntVar(&o.threads, "threads", 2, "threads of wrk")
+	names := partNames()
+	only := flags.String("only", "", "measure only these parts, a `list` of: "+strings.Join(names, ", "))
+	flags.IntVar(&o.rounds, "rounds", 7, "rounds; every round loads each server once")
+	flags.DurationVar(&o.duration, "duration", 3*time.Second, "length of one load, whole seconds")
+	flags.IntVar(&o.connections, "connections", 64, "open connections of wrk")
 	flags.IntVar(&o.agents, "agents", 10_000, "agents the calls are spread over")
 	flags.StringVar(&o.clawd, "clawd", "bin/clawd", "the clawd `binary`")
-	flags.BoolVar(&o.write, "write", false, "replace the table in the page")
-	flags.StringVar(&o.page, "page", "docs/performance.md", "`page` that holds the table")
+	flags.BoolVar(&o.write, "write", false, "update the page, its plots and the results file")
+	flags.StringVar(&o.page, "page", "docs/performance.md", "`page` that holds the tables")
+	flags.StringVar(&o.plots, "plots", "docs/plots", "`directory` of the plots")
+	flags.StringVar(&o.results, "results", "bench/results.json", "`file` that remembers the parts of earlier runs")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	o.targets = strings.Split(*targets, ",")
-	if err := o.validate(); err != nil {
+	if *only != "" {
+		o.only = strings.Split(*only, ",")
+	}
+	if err := o.validate(names, flags.Args()); err != nil {
 		fmt.Fprintln(stderr, "bench:", err)
 		return o, err
 	}
 	return o, nil
 }
 
-func (o options) validate() error {
+func (o options) validate(names, rest []string) error {
+	for _, name := range o.only {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("-only %s: the parts are %s", name, strings.Join(names, ", "))
+		}
+	}
 	switch {
-	case o.rounds < 1, o.threads < 1, o.agents < 1:
-		return fmt.Errorf("-rounds, -threads and -agents are at least 1")
-	case o.connections < o.threads:
-		return fmt.Errorf("-connections is at least -threads (%d), since each thread needs one", o.threads)
+	case len(rest) > 0:
+		return fmt.Errorf("unexpected argument %q", rest[0])
+	case o.rounds < 1, o.agents < 1000, o.connections < 1:
+		return errors.New("-rounds and -connections are at least 1, -agents at least 1000")
 	case o.duration < time.Second || o.duration%time.Second != 0:
-		return fmt.Errorf("-duration is a whole number of seconds: wrk knows no other")
+		return errors.New("-duration is a whole number of seconds: wrk knows no other")
 	}
 	return nil
 }

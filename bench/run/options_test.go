@@ -9,17 +9,21 @@ func TestOptionsThatMeasureNothingAreRefused(t *testing.T) {
 	for _, args := range [][]string{
 		{"-rounds", "0"},
 		{"-agents", "0"},
-		{"-threads", "0"},
-		{"-threads", "4", "-connections", "3"},
+		{"-connections", "0"},
 		{"-duration", "500ms"},
 		{"-duration", "1500ms"},
+		{"-only", "nothing"},
+		{"-only", "batch,"},
 		{"-no-such-flag"},
+		{"batch"},
 	} {
 		if _, err := parse(args, io.Discard); err == nil {
 			t.Errorf("%v: accepted", args)
 		}
 	}
-	if _, err := parse(nil, io.Discard); err != nil {
-		t.Errorf("the defaults: %v", err)
+	for _, args := range [][]string{nil, {"-only", "batch,sync"}} {
+		if _, err := parse(args, io.Discard); err != nil {
+			t.Errorf("%v: %v", args, err)
+		}
 	}
 }

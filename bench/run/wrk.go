@@ -14,10 +14,22 @@ import (
 	"time"
 )
 
-const (
-	wrkScript   = "bench/wrk/consume.lua"
-	agentPrefix = "bench"
-)
+// wrkLoad is what wrk is to do. wrk has one thread, so that the server has at
+// least the rest of the machine.
+type wrkLoad struct {
+	script      string // under bench/wrk
+	connections int
+	duration    time.Duration
+	agents      int
+	prefix      string
+	checks      int  // decisions a request
+	denied      bool // every answer is to be a denial
+}
+
+// spread is the usual load: one token a call, evenly from all agents.
+func (b *bench) spread() wrkLoad {
+	return wrkLoad{script: "consume", connections: b.connections, duration: b.duration, agents: b.agents, prefix: fullAgents, checks: 1}
+}
 
 // wrkResult is the line that bench/wrk/report.lua prints.
 type wrkResult struct {
@@ -35,18 +47,18 @@ type wrkResult struct {
 	Timeouts      uint64  `json:"timeouts"`
 }
 
+// failures are requests without an answer.
 func (r wrkResult) failures() uint64 {
-	return r.NotOK + r.ConnectErrors + r.ReadErrors + r.WriteErrors + r.Timeouts
+	return r.ConnectErrors + r.ReadErrors + r.WriteErrors + r.Timeouts
 }
 
-// runWrk loads the server at url once and returns what wrk saw and what CPU time
+// run loads the server at url once and returns what wrk saw and what CPU time
 // wrk used.
-func runWrk(ctx context.Context, o options, url string) (wrkResult, time.Duration, error) {
-	cmd := exec.CommandContext(ctx, "wrk",
-		"-t", strconv.Itoa(o.threads), "-c", strconv.Itoa(o.connections),
-		"-d", fmt.Sprintf("%ds", int(o.duration.Seconds())),
-		"-s", wrkScript, url)
-	cmd.Env = append(os.Environ(), "BENCH_AGENTS="+strconv.Itoa(o.agents), "BENCH_PREFIX="+agentPrefix, "BENCH_TOKENS=1")
+func (l wrkLoad) run(ctx context.Context, url string) (wrkResult, time.Duration, error) {
+	cmd := exec.CommandContext(ctx, "wrk", "-t", "1", "-c", strconv.Itoa(l.connections),
+		"-d", fmt.Sprintf("%ds", int(l.duration.Seconds())), "-s", "bench/wrk/"+l.script+".lua", url)
+	cmd.Env = append(os.Environ(), "BENCH_AGENTS="+strconv.Itoa(l.agents), "BENCH_PREFIX="+l.prefix,
+		"BENCH_TOKENS=1", "BENCH_BATCH="+strconv.Itoa(l.checks))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return wrkResult{}, 0, fmt.Errorf("wrk: %w\n%s", err, out)

@@ -52,14 +52,14 @@ func TestOnlyRealAnswersCount(t *testing.T) {
 		{"a lost connection", wrkResult{Requests: 1000, ReadErrors: 1}, 1000, false},
 		{"a timeout", wrkResult{Requests: 1000, Timeouts: 1}, 1000, false},
 	} {
-		if err := checkReal(row.res, row.taken, 64); (err == nil) != row.valid {
+		if err := checkReal(row.res, row.taken, wrkLoad{connections: 64, checks: 1}); (err == nil) != row.valid {
 			t.Errorf("%s: %v", row.name, err)
 		}
 	}
 }
 
 func TestALoadThatMissesAgentsDoesNotCount(t *testing.T) {
-	o := options{agents: 3, threads: 2}
+	l := wrkLoad{agents: 3, checks: 1}
 	before := tally{byAgent: map[string]uint64{"a": 1, "b": 1, "c": 1}}
 	for _, row := range []struct {
 		name     string
@@ -69,11 +69,11 @@ func TestALoadThatMissesAgentsDoesNotCount(t *testing.T) {
 	}{
 		{"every agent", 9, map[string]uint64{"a": 4, "b": 4, "c": 4}, true},
 		{"one agent alone", 9, map[string]uint64{"a": 10, "b": 1, "c": 1}, false},
-		{"too few requests to reach all", 4, map[string]uint64{"a": 3, "b": 3, "c": 1}, true},
+		{"too few requests to reach all", 2, map[string]uint64{"a": 3, "b": 3, "c": 1}, true},
 		{"more agents than asked for", 9, map[string]uint64{"a": 3, "b": 3, "c": 3, "d": 4}, false},
 		{"a server that does not tell", 9, nil, true},
 	} {
-		err := checkSpread(wrkResult{Requests: row.requests}, before, tally{byAgent: row.after}, o)
+		err := checkSpread(wrkResult{Requests: row.requests}, before, tally{byAgent: row.after}, l)
 		if (err == nil) != row.valid {
 			t.Errorf("%s: %v", row.name, err)
 		}

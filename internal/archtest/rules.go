@@ -67,8 +67,7 @@ var libraries = []library{
 	{"github.com/cockroachdb/pebble", []string{"storage", "internal/crashtest"}, "use storage.Store"},
 	{"github.com/hashicorp/serf", []string{"node"}, "membership is node's business"},
 	{"github.com/hashicorp/memberlist", []string{"node"}, "membership is node's business"},
-	// The benchmark's yardstick is the bare router.
-	{"github.com/gorilla/mux", []string{"api", "bench/baseline"}, "take an http.Handler"},
+	{"github.com/gorilla/mux", []string{"api"}, "take an http.Handler"},
 }
 
 // namesWithoutMeaning say nothing of what is inside, so anything ends up there.
