@@ -28,7 +28,7 @@ all_pkgs  = $(or $(shell $(GO) list ./...),$(error go list ./... failed))
 under     = $(filter $(foreach d,$(1),$(MODULE)/$(d) $(MODULE)/$(d)/%),$(all_pkgs))
 unit_pkgs = $(filter-out $(call under,$(E2E) $(DOC) $(RACE)),$(all_pkgs))
 
-FUZZTIME  ?= 3s
+FUZZTIME  ?= 60s
 BENCH     ?= .
 BENCHARGS ?=
 DEMOARGS  ?=
@@ -60,7 +60,7 @@ demo: build ## Three nodes, recorded traffic, a cut and a heal; prints a table a
 
 ##@ Check
 
-.PHONY: test unit race-short race fuzz-short doc e2e e2e-full sdk-test sdk-pythons lint fmt check cover
+.PHONY: test unit race-short race fuzz-short fuzz fuzz-seeds doc e2e e2e-full sdk-test sdk-pythons lint fmt check cover
 test: ## What CI runs: check, unit tests, race, fuzz-short, documentation, process tests, the Python SDK
 	@scripts/steps.sh check unit race-short fuzz-short doc e2e sdk-test
 
@@ -74,8 +74,14 @@ race-short: ## Tests of the concurrent packages under the race detector
 race: ## Every test but the process tests under the race detector
 	@$(GO) test -race $(unit_pkgs) $(call under,$(RACE))
 
-fuzz-short: ## Each fuzz target for FUZZTIME (3s); targets are found by name
-	@FUZZTIME=$(FUZZTIME) scripts/fuzz-short.sh
+fuzz-short: ## Each fuzz target for a second; targets are found by name
+	@FUZZTIME=1s scripts/fuzz.sh
+
+fuzz: ## Each fuzz target for FUZZTIME (60s)
+	@FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
+
+fuzz-seeds: ## Regenerate the seeds in testdata/fuzz that come from a cluster's own traffic
+	@$(GO) run ./internal/fuzzseeds
 
 doc: ## Run the commands of the README and the pages under docs/ against real nodes
 	@$(GO) test -count=1 $(call under,$(DOC))

@@ -97,30 +97,6 @@ func FuzzCellDecode(f *testing.F) {
 	})
 }
 
-func FuzzValuesDecode(f *testing.F) {
-	f.Add(byte(0), []byte{1, 2})
-	f.Add(byte(4), []byte{1, 0, 0, 0, 0, 0, 0, 0, 8, 4, 'm', 'a', 'i', 'n', 0})
-	f.Fuzz(func(_ *testing.T, which byte, payload []byte) {
-		sealed := crdt.Seal(append([]byte{1}, payload...), 0)
-		switch which % 7 { // none may panic
-		case 0:
-			_, _ = decodeVector(sealed)
-		case 1:
-			_, _ = decodeHighWater(sealed)
-		case 2:
-			_, _ = decodeRegister(sealed)
-		case 3:
-			_, _ = decodeRun(sealed)
-		case 4:
-			_, _, _ = decodeSelf(sealed)
-		case 5:
-			_ = decodeMarker(sealed)
-		case 6:
-			_, _, _ = decodeIndex(payload)
-		}
-	})
-}
-
 func TestSmallValuesRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := Vector{Seq: rapid.Uint64().Draw(t, "seq"), Stable: rapid.Int64().Draw(t, "stable")}

@@ -133,34 +133,3 @@ func TestFramesEndCleanlyOrNot(t *testing.T) {
 		}
 	}
 }
-
-func FuzzDecodePage(f *testing.F) {
-	f.Add((&Page{Cluster: "c", From: 1, Run: crdt.Run{Origin: 1, Node: 1}, Complete: true}).Append(nil))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		sealed := crdt.Seal(append([]byte{pageVersion}, b...), 0) // past the checksum, where the parsing is
-		for _, in := range [][]byte{b, sealed} {
-			p, err := DecodePage(in)
-			if err != nil {
-				continue
-			}
-			again, err := DecodePage(p.Append(nil))
-			if err != nil || !reflect.DeepEqual(p, again) {
-				t.Fatalf("decoded page does not round-trip: %v", err)
-			}
-		}
-	})
-}
-
-func FuzzDecodeOthers(f *testing.F) {
-	f.Add((&Pull{Run: crdt.Run{Origin: 1, Node: 1}}).Append(nil), byte(0))
-	f.Fuzz(func(t *testing.T, b []byte, kind byte) {
-		versions := []byte{ackVersion, pullVersion, digestVersion}
-		sealed := crdt.Seal(append([]byte{versions[int(kind)%3]}, b...), 0)
-		for _, in := range [][]byte{b, sealed} {
-			_, _ = DecodeAck(in)
-			_, _ = DecodePull(in)
-			_, _ = DecodeDigest(in)
-			_, _ = DecodePullJSON(in)
-		}
-	})
-}

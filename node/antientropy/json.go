@@ -42,7 +42,7 @@ func (t *text) UnmarshalJSON(b []byte) error {
 }
 
 type pageJSON struct {
-	Cluster   string      `json:"cluster"`
+	Cluster   text        `json:"cluster"`
 	From      crdt.NodeID `json:"from"`
 	Clock     crdt.HLC    `json:"clock"`
 	Run       runJSON     `json:"run"`
@@ -59,7 +59,7 @@ type pageJSON struct {
 type runJSON struct {
 	Origin   crdt.Origin `json:"origin"`
 	Node     crdt.NodeID `json:"node"`
-	Name     string      `json:"name,omitempty"`
+	Name     text        `json:"name,omitempty"`
 	Started  crdt.HLC    `json:"started"`
 	SealedAt int64       `json:"sealed_at_ms,omitempty"`
 	Final    uint64      `json:"final,omitempty"`
@@ -88,9 +88,9 @@ type counterJSON struct {
 }
 
 type registerKey struct {
-	Space  string `json:"space"`
-	Tenant text   `json:"tenant,omitempty"`
-	Name   text   `json:"name"`
+	Space  text `json:"space"`
+	Tenant text `json:"tenant,omitempty"`
+	Name   text `json:"name"`
 }
 
 type rowJSON struct {
@@ -103,7 +103,7 @@ type rowJSON struct {
 
 type registerJSON struct {
 	Value     []byte      `json:"value,omitempty"`
-	Meta      string      `json:"meta,omitempty"`
+	Meta      text        `json:"meta,omitempty"`
 	Deleted   bool        `json:"deleted,omitempty"`
 	Version   crdt.HLC    `json:"version"`
 	Writer    crdt.NodeID `json:"writer"`
@@ -115,7 +115,7 @@ type registerJSON struct {
 // JSON encodes the page.
 func (p *Page) JSON() ([]byte, error) {
 	j := pageJSON{
-		Cluster: p.Cluster, From: p.From, Clock: p.Clock, Run: runToJSON(p.Run), Session: fmt.Sprintf("%016x", p.Session),
+		Cluster: text(p.Cluster), From: p.From, Clock: p.Clock, Run: runToJSON(p.Run), Session: fmt.Sprintf("%016x", p.Session),
 		FromSeq: p.FromSeq, AfterSeq: p.AfterSeq, Upto: p.Upto, Stable: p.Stable, Complete: p.Complete, Collected: p.Collected, Entries: []entryJSON{},
 	}
 	for i := range p.Entries {
@@ -142,7 +142,7 @@ func DecodePageJSON(b []byte) (*Page, error) {
 		return nil, err
 	}
 	p := &Page{
-		Cluster: j.Cluster, From: j.From, Clock: j.Clock, Run: j.Run.run(), Session: session,
+		Cluster: string(j.Cluster), From: j.From, Clock: j.Clock, Run: j.Run.run(), Session: session,
 		FromSeq: j.FromSeq, AfterSeq: j.AfterSeq, Upto: j.Upto, Stable: j.Stable, Complete: j.Complete, Collected: j.Collected,
 	}
 	for i := range j.Entries {
@@ -174,11 +174,11 @@ func parseSession(s string) (uint64, error) {
 }
 
 func runToJSON(r crdt.Run) runJSON {
-	return runJSON{r.Origin, r.Node, r.Name, r.Started, r.SealedAt, r.Final}
+	return runJSON{r.Origin, r.Node, text(r.Name), r.Started, r.SealedAt, r.Final}
 }
 
 func (j runJSON) run() crdt.Run {
-	return crdt.Run{Origin: j.Origin, Node: j.Node, Name: j.Name, Started: j.Started, SealedAt: j.SealedAt, Final: j.Final}
+	return crdt.Run{Origin: j.Origin, Node: j.Node, Name: string(j.Name), Started: j.Started, SealedAt: j.SealedAt, Final: j.Final}
 }
 
 func entryToJSON(e *crdt.Entry) (entryJSON, error) {
@@ -202,8 +202,8 @@ func entryToJSON(e *crdt.Entry) (entryJSON, error) {
 			return j, err
 		}
 		g := &e.Register
-		j.Key = &registerKey{string(k.Space), text(k.Tenant), text(k.Name)}
-		j.Register = &registerJSON{g.Value, g.Meta, g.Deleted, g.Version, g.Writer, g.ExpiresAt, g.Gen, g.Seq}
+		j.Key = &registerKey{text([]byte{k.Space}), text(k.Tenant), text(k.Name)}
+		j.Register = &registerJSON{g.Value, text(g.Meta), g.Deleted, g.Version, g.Writer, g.ExpiresAt, g.Gen, g.Seq}
 		return j, nil
 	}
 	r := e.Row
@@ -225,7 +225,7 @@ func (j *entryJSON) entry() (crdt.Entry, error) {
 		e.Kind = crdt.KindRegister
 		e.Key = crdt.RegisterKey{Space: j.Key.Space[0], Tenant: string(j.Key.Tenant), Name: string(j.Key.Name)}.Encode()
 		e.Register = crdt.Register{
-			Value: g.Value, Meta: g.Meta, Deleted: g.Deleted, Version: g.Version, Writer: g.Writer,
+			Value: g.Value, Meta: string(g.Meta), Deleted: g.Deleted, Version: g.Version, Writer: g.Writer,
 			ExpiresAt: g.ExpiresAt, Gen: g.Gen, Seq: g.Seq,
 		}
 		return e, nil
@@ -255,7 +255,7 @@ func DecodeAckJSON(b []byte) (*Ack, error) {
 }
 
 type pullJSON struct {
-	Cluster string                 `json:"cluster"`
+	Cluster text                   `json:"cluster"`
 	Run     runJSON                `json:"run"`
 	Clock   crdt.HLC               `json:"clock"`
 	Have    map[crdt.Origin]uint64 `json:"have"`
@@ -264,7 +264,7 @@ type pullJSON struct {
 
 // JSON encodes the request.
 func (p *Pull) JSON() ([]byte, error) {
-	return json.Marshal(pullJSON{p.Cluster, runToJSON(p.Run), p.Clock, p.Have, p.Durable})
+	return json.Marshal(pullJSON{text(p.Cluster), runToJSON(p.Run), p.Clock, p.Have, p.Durable})
 }
 
 // DecodePullJSON reads a request.
@@ -273,7 +273,7 @@ func DecodePullJSON(b []byte) (*Pull, error) {
 	if err := decodeStrict(b, &j); err != nil {
 		return nil, err
 	}
-	p := &Pull{Cluster: j.Cluster, Run: j.Run.run(), Clock: j.Clock, Have: j.Have, Durable: j.Durable}
+	p := &Pull{Cluster: string(j.Cluster), Run: j.Run.run(), Clock: j.Clock, Have: j.Have, Durable: j.Durable}
 	return p, p.check()
 }
 

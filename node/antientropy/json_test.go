@@ -63,28 +63,3 @@ func TestJSONRefusesWhatItDoesNotKnow(t *testing.T) {
 		}
 	}
 }
-
-func FuzzPageJSON(f *testing.F) {
-	text, err := jsonPage().JSON()
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(text)
-	f.Add([]byte(`{"entries":[{"kind":"register","space":"k"}]}`))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		page, err := DecodePageJSON(b)
-		if err != nil {
-			return
-		}
-		if _, err := DecodePage(page.Append(nil)); err != nil {
-			t.Fatalf("a page accepted as JSON is refused as binary: %v", err)
-		}
-		again, err := page.JSON()
-		if err != nil {
-			t.Fatalf("a page that was read cannot be written: %v", err)
-		}
-		if _, err := DecodePageJSON(again); err != nil {
-			t.Fatalf("a page that was written cannot be read: %v", err)
-		}
-	})
-}
