@@ -210,7 +210,7 @@ func (d *Reader) Entry(prevSeq uint64, pageTS int64) (e Entry) {
 	e.Kind = Kind(d.Byte())
 	e.Key = d.String(MaxKeyBytes)
 	switch e.Kind {
-	case KindBucket, KindCounter:
+	case KindBucket, KindCounter, KindUsage:
 		e.Row.Birth = d.Uvarint()
 		e.Row.Consumed = d.Uvarint()
 		e.Row.Refunded = d.Uvarint()

@@ -1,5 +1,7 @@
 package crdt
 
+import "slices"
+
 // Kind tells what an entry of the by-seq index and of a page is. The values are
 // part of the format.
 type Kind byte
@@ -8,12 +10,16 @@ type Kind byte
 const (
 	KindBucket   Kind = 'b' // row of a token bucket, key = BucketKey
 	KindCounter  Kind = 'n' // row of a kv counter, key = CounterKey
+	KindUsage    Kind = 'u' // row of a sum of billed usage, key = UsageKey
 	KindRegister Kind = 'r' // register, key = RegisterKey
 )
 
+// RowKinds are the kinds whose facts are rows, in the order of walks over them.
+var RowKinds = [...]Kind{KindBucket, KindCounter, KindUsage}
+
 // Valid reports whether k is one of the kinds above.
 func (k Kind) Valid() bool {
-	return k == KindBucket || k == KindCounter || k == KindRegister
+	return k == KindRegister || slices.Contains(RowKinds[:], k)
 }
 
 // String names the kind for logs and metrics.
@@ -23,6 +29,8 @@ func (k Kind) String() string {
 		return "bucket"
 	case KindCounter:
 		return "counter"
+	case KindUsage:
+		return "usage"
 	case KindRegister:
 		return "register"
 	}
@@ -33,7 +41,7 @@ func (k Kind) String() string {
 type Entry struct {
 	Kind     Kind
 	Key      string
-	Row      Row      // of KindBucket and KindCounter
+	Row      Row      // of the RowKinds
 	Register Register // of KindRegister
 }
 

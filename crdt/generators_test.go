@@ -133,7 +133,7 @@ func anyTotal() *rapid.Generator[Total] {
 func anyEntry() *rapid.Generator[Entry] {
 	return rapid.Custom(func(t *rapid.T) Entry {
 		e := Entry{
-			Kind: rapid.SampledFrom([]Kind{KindBucket, KindCounter, KindRegister}).Draw(t, "kind"),
+			Kind: rapid.SampledFrom([]Kind{KindBucket, KindCounter, KindUsage, KindRegister}).Draw(t, "kind"),
 			Key:  rapid.StringN(0, 20, -1).Draw(t, "key"),
 		}
 		if e.Kind == KindRegister {

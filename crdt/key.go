@@ -125,6 +125,8 @@ const (
 	SpaceMember byte = 'm' // control of members: left, forgotten
 	SpaceAPIKey byte = 'y' // API keys
 	SpaceTenant byte = 't' // tenants
+	SpaceClaim  byte = 'e' // usage events that a node has billed, for a while
+	SpacePrice  byte = 'c' // versions of prices
 )
 
 // RegisterKey names one register: space tenant 0x00 name. The tenant is empty for

@@ -137,12 +137,16 @@ func FuzzKeys(f *testing.F) {
 	f.Add(BucketKey{"t", "a", 1 << 40, "\x01\x02"}.Encode())
 	f.Add(CounterKey{"t", "hits", 0}.Encode())
 	f.Add(RegisterKey{SpaceKV, "t", "a/b"}.Encode())
+	f.Add(UsageKey{"t", "a", 20_000, 1, "gpt-4", "gpt-*", 1_700_000_000_000}.Encode())
 	f.Fuzz(func(t *testing.T, s string) {
 		if k, err := ParseBucketKey(s); err == nil && !bytes.Equal(k.Append(nil), []byte(s)) {
 			t.Errorf("bucket key %q is also %q", s, k.Encode())
 		}
 		if k, err := ParseCounterKey(s); err == nil && !bytes.Equal(k.Append(nil), []byte(s)) {
 			t.Errorf("counter key %q is also %q", s, k.Encode())
+		}
+		if k, err := ParseUsageKey(s); err == nil && !bytes.Equal(k.Append(nil), []byte(s)) {
+			t.Errorf("usage key %q is also %q", s, k.Encode())
 		}
 		if k, err := ParseRegisterKey(s); err == nil && !bytes.Equal(k.Append(nil), []byte(s)) {
 			t.Errorf("register key %q is also %q", s, k.Encode())

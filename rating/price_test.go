@@ -26,7 +26,6 @@ func TestValidatePrice(t *testing.T) {
 		"negative reasoning":     {func(p *Price) { p.ReasoningPerMillion = &negative }, "reasoning_per_million"},
 		"negative request":       {func(p *Price) { p.PerRequest = -1 }, "per_request"},
 		"tiers":                  {func(p *Price) { p.Tiers.Input = []Tier{{10, 2}, {0, 1}} }, ""},
-		"odd scope":              {func(p *Price) { p.Tiers.Scope = "planet" }, "tiers.scope"},
 		"tiers that end":         {func(p *Price) { p.Tiers.Input = []Tier{{10, 2}} }, "tiers.input[0].up_to"},
 		"tiers out of order":     {func(p *Price) { p.Tiers.Output = []Tier{{10, 2}, {10, 1}, {0, 1}} }, "tiers.output[1].up_to"},
 		"a tier without an end":  {func(p *Price) { p.Tiers.Requests = []Tier{{0, 2}, {0, 1}} }, "tiers.requests[0].up_to"},

@@ -28,8 +28,8 @@ type Charge struct {
 	Provisional bool `json:"provisional,omitempty"`
 }
 
-// Rate prices the usage of one event; before is the usage of the same month and
-// tier scope known so far, and matters to tiers only. Meters without a
+// Rate prices the usage of one event; before is the usage of the same agent, model
+// and month known so far, and matters to tiers only. Meters without a
 // quantity give no item.
 func (p Price) Rate(u, before Usage) (Charge, error) {
 	charge := Charge{Currency: p.Currency, Items: []Item{}}
@@ -52,8 +52,8 @@ func (p Price) Rate(u, before Usage) (Charge, error) {
 	return charge, nil
 }
 
-// Bill prices all usage of a month and tier scope. It is a function of the sums
-// only, in whatever order and through whatever node they came.
+// Bill prices all usage of an agent and model in a month. It is a function of the
+// sums only, in whatever order and through whatever node they came.
 func (p Price) Bill(sum Usage) (Charge, error) {
 	charge, err := p.Rate(sum, Usage{})
 	charge.Provisional = false

@@ -2,15 +2,6 @@ package rating
 
 import "fmt"
 
-// TierScope says whose usage of the calendar month (UTC) moves through tiers.
-type TierScope string
-
-// The scopes. The zero value is the agent.
-const (
-	PerAgent  TierScope = "agent"
-	PerTenant TierScope = "tenant"
-)
-
 // Tier is the price up to a quantity.
 type Tier struct {
 	// UpTo is the last quantity at this price; 0 means without end.
@@ -19,15 +10,15 @@ type Tier struct {
 }
 
 // Tiers are graduated prices: each quantity is billed at the price of the tier
-// that it falls in, so that using more never makes a bill smaller. Prices are
+// that it falls in, so that using more never makes a bill smaller. What moves an
+// agent through them is its own usage of the calendar month (UTC). Prices are
 // for a million tokens, or for one request.
 type Tiers struct {
-	Scope       TierScope `json:"scope,omitempty"`
-	Input       []Tier    `json:"input,omitempty"`
-	CachedInput []Tier    `json:"cached_input,omitempty"`
-	Output      []Tier    `json:"output,omitempty"`
-	Reasoning   []Tier    `json:"reasoning,omitempty"`
-	Requests    []Tier    `json:"requests,omitempty"`
+	Input       []Tier `json:"input,omitempty"`
+	CachedInput []Tier `json:"cached_input,omitempty"`
+	Output      []Tier `json:"output,omitempty"`
+	Reasoning   []Tier `json:"reasoning,omitempty"`
+	Requests    []Tier `json:"requests,omitempty"`
 }
 
 const maxTiers = 16
@@ -58,9 +49,6 @@ func (t Tiers) of(m Meter) []Tier {
 }
 
 func (t Tiers) validate() error {
-	if t.Scope != "" && t.Scope != PerAgent && t.Scope != PerTenant {
-		return fieldError("tiers.scope", "must be agent or tenant")
-	}
 	for _, m := range meters {
 		if err := validateLadder(fmt.Sprintf("tiers.%s", m), t.of(m)); err != nil {
 			return err

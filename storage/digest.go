@@ -35,7 +35,7 @@ func BucketOf(kind crdt.Kind, key string) int {
 // Digest scans all facts. It is for the hourly audit, not for the hot path.
 func (q Queries) Digest(f DigestFilter) (*[DigestBuckets]DigestBucket, error) {
 	var d digest
-	for _, kind := range []crdt.Kind{crdt.KindBucket, crdt.KindCounter} {
+	for _, kind := range crdt.RowKinds {
 		err := q.Cells(kind, "", "", func(key string, c *Cell) bool {
 			for _, s := range c.Slots {
 				if f.Row == nil || f.Row(kind, key, s.Origin, s.Row) {

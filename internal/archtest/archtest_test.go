@@ -45,7 +45,7 @@ func TestRulesBite(t *testing.T) {
 		{"node imports all", "node/a.go", "package node\nimport (\n" + ours + "api\"\n" + ours + "storage\"\n)", nil},
 		{
 			"a replica reaches up", "node/replica/a.go", "package replica\nimport " + ours + `node"`,
-			[]string{"node/replica may import crdt, ratelimit, storage, node/antientropy"},
+			[]string{"node/replica may import crdt, ratelimit, rating, storage, node/antientropy"},
 		},
 		{"the client shares types", "client/a.go", "package client\nimport " + ours + `api/wire"`, nil},
 		{

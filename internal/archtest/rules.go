@@ -34,7 +34,7 @@ var rooms = []room{
 	{pkg: "access", core: true, std: true},
 	{pkg: "storage", may: []string{"crdt"}},
 	{pkg: "node/antientropy", may: []string{"crdt"}, core: true, std: true},
-	{pkg: "node/replica", may: []string{"crdt", "ratelimit", "storage", "node/antientropy"}, core: true},
+	{pkg: "node/replica", may: []string{"crdt", "ratelimit", "rating", "storage", "node/antientropy", "internal/glob"}, core: true},
 	{pkg: "node/discovery", std: true},
 	{pkg: "node", may: []string{
 		"crdt", "ratelimit", "mlrefill", "rating", "storage", "node/antientropy", "node/replica", "node/discovery",

@@ -92,7 +92,7 @@ func (w *world) checkIndex(p *process) {
 		}
 		listed[place{o, seq}] = name
 	}
-	for _, kind := range []crdt.Kind{crdt.KindBucket, crdt.KindCounter} {
+	for _, kind := range crdt.RowKinds {
 		err := p.store.Cells(kind, "", "", func(key string, c *storage.Cell) bool {
 			for _, s := range c.Slots {
 				note(s.Origin, s.Row.Seq, string(kind)+key)

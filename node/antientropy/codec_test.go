@@ -35,12 +35,15 @@ func drawPage(t *rapid.T) *Page {
 			Birth:    rapid.Uint64Range(0, seq).Draw(t, "birth"),
 			Consumed: u64.Draw(t, "consumed"), Refunded: u64.Draw(t, "refunded"), TS: rapid.Int64Range(0, 1<<44).Draw(t, "ts"), Seq: seq,
 		}}
-		switch rapid.IntRange(0, 2).Draw(t, "kind") {
+		switch rapid.IntRange(0, 3).Draw(t, "kind") {
 		case 0:
 			e.Key = crdt.BucketKey{Tenant: "t", Agent: fmt.Sprint("agent:", i), Epoch: crdt.HLC(u64.Draw(t, "epoch"))}.Encode()
 		case 1:
 			e.Kind = crdt.KindCounter
 			e.Key = crdt.CounterKey{Tenant: "t", Name: fmt.Sprint("n", i)}.Encode()
+		case 2:
+			e.Kind = crdt.KindUsage
+			e.Key = crdt.UsageKey{Tenant: "t", Agent: fmt.Sprint("a", i), Day: 20_000, Meter: 1, Model: "m", Price: "*", From: 5}.Encode()
 		default:
 			e = crdt.Entry{
 				Kind: crdt.KindRegister, Key: crdt.RegisterKey{Space: 'k', Tenant: "t", Name: fmt.Sprint("k", i)}.Encode(),

@@ -69,6 +69,7 @@ type entryJSON struct {
 	Kind     string        `json:"kind"`
 	Bucket   *bucketJSON   `json:"bucket,omitempty"`
 	Counter  *counterJSON  `json:"counter,omitempty"`
+	Usage    *usageJSON    `json:"usage,omitempty"`
 	Key      *registerKey  `json:"key,omitempty"`
 	Row      *rowJSON      `json:"row,omitempty"`
 	Register *registerJSON `json:"register,omitempty"`
@@ -85,6 +86,16 @@ type counterJSON struct {
 	Tenant text     `json:"tenant"`
 	Name   text     `json:"name"`
 	Epoch  crdt.HLC `json:"epoch,omitempty"`
+}
+
+type usageJSON struct {
+	Tenant text   `json:"tenant"`
+	Agent  text   `json:"agent"`
+	Day    uint32 `json:"day"`
+	Meter  byte   `json:"meter"`
+	Model  text   `json:"model"`
+	Price  text   `json:"price,omitempty"`
+	From   int64  `json:"from_ms,omitempty"`
 }
 
 type registerKey struct {
@@ -196,6 +207,12 @@ func entryToJSON(e *crdt.Entry) (entryJSON, error) {
 			return j, err
 		}
 		j.Counter = &counterJSON{text(k.Tenant), text(k.Name), k.Epoch}
+	case crdt.KindUsage:
+		k, err := crdt.ParseUsageKey(e.Key)
+		if err != nil {
+			return j, err
+		}
+		j.Usage = &usageJSON{text(k.Tenant), text(k.Agent), k.Day, k.Meter, text(k.Model), text(k.Price), k.From}
 	case crdt.KindRegister:
 		k, err := crdt.ParseRegisterKey(e.Key)
 		if err != nil {
@@ -220,6 +237,13 @@ func (j *entryJSON) entry() (crdt.Entry, error) {
 	case j.Kind == crdt.KindCounter.String() && j.Counter != nil && j.Row != nil:
 		e.Kind = crdt.KindCounter
 		e.Key = crdt.CounterKey{Tenant: string(j.Counter.Tenant), Name: string(j.Counter.Name), Epoch: j.Counter.Epoch}.Encode()
+	case j.Kind == crdt.KindUsage.String() && j.Usage != nil && j.Row != nil:
+		u := j.Usage
+		e.Kind = crdt.KindUsage
+		e.Key = crdt.UsageKey{
+			Tenant: string(u.Tenant), Agent: string(u.Agent), Day: u.Day, Meter: u.Meter,
+			Model: string(u.Model), Price: string(u.Price), From: u.From,
+		}.Encode()
 	case j.Kind == crdt.KindRegister.String() && j.Key != nil && len(j.Key.Space) == 1 && j.Register != nil:
 		g := j.Register
 		e.Kind = crdt.KindRegister

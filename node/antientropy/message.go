@@ -120,6 +120,10 @@ func checkEntry(e *crdt.Entry) error {
 		if _, err := crdt.ParseCounterKey(e.Key); err != nil {
 			return err
 		}
+	case crdt.KindUsage:
+		if _, err := crdt.ParseUsageKey(e.Key); err != nil {
+			return err
+		}
 	case crdt.KindRegister:
 		if _, err := crdt.ParseRegisterKey(e.Key); err != nil {
 			return err

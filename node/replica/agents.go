@@ -311,7 +311,10 @@ func (r *Replica) voidLocked(sh *shard, c *cell) {
 // superseded tells whether a row belongs to an agent or counter that was
 // deleted since.
 func (r *Replica) superseded(e *crdt.Entry) bool {
-	if e.Kind != crdt.KindBucket {
+	switch e.Kind {
+	case crdt.KindUsage:
+		return false // what was used is billed, whatever becomes of the agent
+	case crdt.KindCounter:
 		return r.counterSuperseded(e.Key)
 	}
 	m := *r.controls.Load()

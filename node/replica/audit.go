@@ -21,13 +21,13 @@ func (r *Replica) Digest(now Instant) (*antientropy.Digest, error) {
 		return nil, err
 	}
 	stable, due := r.collectable(now)
-	cut := now.Wall - r.opts.Tombstones.Milliseconds()
 	sums, err := view.Digest(storage.DigestFilter{
 		Row: func(_ crdt.Kind, _ string, o crdt.Origin, row crdt.Row) bool {
 			return row.Seq <= vectors[o].Seq && !r.rowDue(o, &row, stable, due)
 		},
-		Register: func(_ string, reg crdt.Register) bool {
-			return reg.Seq <= vectors[reg.Origin].Seq && !expired(&reg, cut)
+		Register: func(key string, reg crdt.Register) bool {
+			// Claims expire all the time, so that no two instants have the same.
+			return reg.Seq <= vectors[reg.Origin].Seq && !isClaim(key) && !r.expired(now, key, &reg)
 		},
 	})
 	if err != nil {
@@ -91,7 +91,7 @@ func (r *Replica) AuditBucket(now Instant, bucket int, emit func(*antientropy.Pa
 
 func bucketEntries(view *sharedView, bucket int) (map[crdt.Origin][]crdt.Entry, error) {
 	found := make(map[crdt.Origin][]crdt.Entry)
-	for _, kind := range []crdt.Kind{crdt.KindBucket, crdt.KindCounter} {
+	for _, kind := range crdt.RowKinds {
 		err := view.Cells(kind, "", "", func(key string, c *storage.Cell) bool {
 			if storage.BucketOf(kind, key) == bucket {
 				for _, s := range c.Slots {
@@ -124,7 +124,6 @@ func (r *Replica) MergeAudit(now Instant, p *antientropy.Page) (repaired int, er
 		return 0, r.reject(err)
 	}
 	_, due := r.collectable(now)
-	cut := now.Wall - r.opts.Tombstones.Milliseconds()
 	r.merge.Lock()
 	defer r.merge.Unlock()
 	if p.Run.Origin == r.run || r.collected[p.Run.Origin] || due[p.Run.Origin] {
@@ -140,7 +139,7 @@ func (r *Replica) MergeAudit(now Instant, p *antientropy.Page) (repaired int, er
 			continue // half a session of the peer's: nothing says that it should be here
 		}
 		if e.Kind != crdt.KindRegister && r.outdated(stable, &e.Row) ||
-			e.Kind == crdt.KindRegister && expired(&e.Register, cut) {
+			e.Kind == crdt.KindRegister && r.expired(now, e.Key, &e.Register) {
 			continue // collected here, or about to be
 		}
 		if err := r.join(now, src, e); err != nil {

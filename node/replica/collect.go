@@ -8,7 +8,7 @@ import (
 // sweep is where collection stands: it walks over all cells again and again, a
 // piece at a time.
 type sweep struct {
-	kind crdt.Kind
+	kind int // index of crdt.RowKinds
 	from string
 	due  map[crdt.Origin]bool // runs that were due when the walk began
 }
@@ -32,7 +32,7 @@ func (r *Replica) Collect(now Instant, budget int) (CollectStats, error) {
 	if err != nil {
 		return stats, err
 	}
-	kind := r.sweep.kind
+	kind := crdt.RowKinds[r.sweep.kind]
 	for _, key := range keys {
 		stats.Looked++
 		n, ahead, err := r.collectCell(now, kind, key, stable, due)
@@ -122,11 +122,8 @@ func (r *Replica) runDue(now Instant, run crdt.Run, members []crdt.NodeID) bool 
 }
 
 func (r *Replica) sweepKeys(budget int) ([]string, error) {
-	if r.sweep.kind == 0 {
-		r.sweep.kind = crdt.KindBucket
-	}
 	var keys []string
-	err := r.store.Cells(r.sweep.kind, "", r.sweep.from, func(key string, c *storage.Cell) bool {
+	err := r.store.Cells(crdt.RowKinds[r.sweep.kind], "", r.sweep.from, func(key string, c *storage.Cell) bool {
 		keys = append(keys, key)
 		return len(keys) < budget
 	})
@@ -149,11 +146,10 @@ func (r *Replica) advanceSweep(now Instant, keys []string, budget int, due map[c
 		return false, nil
 	}
 	r.sweep.from = ""
-	if r.sweep.kind == crdt.KindBucket {
-		r.sweep.kind = crdt.KindCounter
+	if r.sweep.kind++; r.sweep.kind < len(crdt.RowKinds) {
 		return false, nil
 	}
-	r.sweep.kind = crdt.KindBucket
+	r.sweep.kind = 0
 	done := r.sweep.due
 	r.sweep.due = nil
 	return true, r.retire(now, done)
@@ -357,18 +353,20 @@ func (r *Replica) takeRetired(f *Flush, now Instant) {
 // collectRegisters drops tombstones and expired values that every member has
 // had for the whole of the tombstones' time.
 func (r *Replica) collectRegisters(now Instant) error {
-	cut := now.Wall - r.opts.Tombstones.Milliseconds()
 	type old struct {
 		key string
 		reg crdt.Register
 	}
 	var found []old
+	var claims []crdt.RegisterKey
 	looked := 0
 	err := r.store.Registers("", r.regSweep, func(key string, reg crdt.Register) bool {
 		looked++
 		r.regSweep = key + "\x00"
-		if expired(&reg, cut) {
+		if r.expired(now, key, &reg) {
 			found = append(found, old{key, reg})
+		} else if k, err := crdt.ParseRegisterKey(key); err == nil && k.Space == crdt.SpaceClaim && reg.Writer == r.self {
+			claims = append(claims, k)
 		}
 		return looked < adoptStep
 	})
@@ -393,21 +391,36 @@ func (r *Replica) collectRegisters(now Instant) error {
 			r.regs.mu.Unlock()
 		}
 	}
+	// Who is gone for good decides claims too, and is learnt after them.
+	for _, k := range claims {
+		if h, _, ok := parseClaimName(k.Name); ok {
+			if err := r.resolve(now, k.Tenant, h); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
-// expired tells whether a register is a tombstone, or a value that expired, from
-// before cut: as much as nothing, once every member has it.
-func expired(reg *crdt.Register, cut int64) bool {
+// expired tells whether a register is a tombstone, or a value that expired, long
+// enough ago: as much as nothing, once every member has it. A claim is of no use
+// from the instant on.
+func (r *Replica) expired(now Instant, key string, reg *crdt.Register) bool {
+	cut := now.Wall - r.opts.Tombstones.Milliseconds()
+	if isClaim(key) {
+		cut = now.Wall
+	}
 	return reg.Deleted && reg.Version.WallMS() < cut || reg.ExpiresAt != 0 && reg.ExpiresAt < cut
 }
+
+func isClaim(key string) bool { return key[0] == crdt.SpaceClaim }
 
 // isEpoch tells whether a dead register names the epoch of a counter, deleted or
 // live: without it the counter would be out of sight.
 func (r *Replica) isEpoch(key string, reg crdt.Register) bool {
 	k, err := crdt.ParseRegisterKey(key)
 	if err != nil || k.Space != crdt.SpaceKV {
-		return k.Space != crdt.SpaceKV // control registers are few and stay
+		return k.Space != crdt.SpaceClaim // control registers are few and stay
 	}
 	if reg.Meta == counterTombstone && reg.Deleted {
 		return true

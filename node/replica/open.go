@@ -58,6 +58,7 @@ func newReplica(o Options, now Instant) *Replica {
 	r.sessions.Store(o.Seed)
 	r.view.Store(&ratelimit.View{Members: 1})
 	r.policies.Store(newPolicySet(1, now.Mono, nil, o.Default))
+	r.prices.Store(&map[string]*priceSet{})
 	controls := make(map[string]agentControl)
 	r.controls.Store(&controls)
 	r.feed.init()
@@ -141,7 +142,7 @@ func (r *Replica) loadRagged(o crdt.Origin) error {
 }
 
 // loadRegisters reads the registers that are followed in memory: policies,
-// agent and member control.
+// prices, agent and member control.
 func (r *Replica) loadRegisters(now Instant) error {
 	named := make(map[string]map[string]versioned)
 	err := r.store.Registers(string(crdt.SpacePolicy), "", func(key string, reg crdt.Register) bool {
@@ -162,7 +163,7 @@ func (r *Replica) loadRegisters(now Instant) error {
 		tenants[tenant] = newTenantPolicies(byName, r.opts.Default)
 	}
 	r.policies.Store(newPolicySet(r.policies.Load().gen+1, now.Mono, tenants, r.opts.Default))
-	for _, space := range []byte{crdt.SpaceAgent, crdt.SpaceReset, crdt.SpaceMember} {
+	for _, space := range []byte{crdt.SpaceAgent, crdt.SpaceReset, crdt.SpaceMember, crdt.SpacePrice} {
 		err := r.store.Registers(string(space), "", func(key string, reg crdt.Register) bool {
 			r.clock.Observe(reg.Version, now.Wall)
 			r.registerChanged(now, key, reg)

@@ -240,5 +240,9 @@ func (r *Replica) registerChanged(now Instant, key string, reg crdt.Register) {
 		r.kvChanged(k, reg)
 	case crdt.SpaceAPIKey, crdt.SpaceTenant:
 		r.settingChanged(k, reg)
+	case crdt.SpacePrice:
+		r.priceChanged(k, reg)
+	case crdt.SpaceClaim:
+		r.claimChanged(now, k, reg)
 	}
 }

@@ -122,6 +122,7 @@ type Replica struct {
 
 	policies atomic.Pointer[policySet]
 	controls atomic.Pointer[map[string]agentControl] // by tenant 0x00 agent
+	prices   atomic.Pointer[map[string]*priceSet]    // by tenant
 	view     atomic.Pointer[ratelimit.View]
 
 	merge                   sync.Mutex // guards the fields down to the shards

@@ -18,6 +18,8 @@ type counters struct {
 	repaired                     atomic.Uint64
 	gaps, foreign, malformed     atomic.Uint64
 	refused                      atomic.Uint64
+
+	usageEvents, usageDuplicates, usageConflicts, usageCorrected atomic.Uint64
 }
 
 // Stats are the numbers for metrics and the simulator's coverage.
@@ -42,6 +44,11 @@ type Stats struct {
 	Malformed uint64
 	Refused   uint64 // other refused pages
 	Staleness time.Duration
+
+	UsageEvents     uint64 // billed here
+	UsageDuplicates uint64 // billed before
+	UsageConflicts  uint64 // refused: the id was billed with other contents
+	UsageCorrected  uint64 // bills taken back or put again, since another node had the event too
 }
 
 // Stats answers the present numbers.
@@ -53,7 +60,9 @@ func (r *Replica) Stats(now Instant) Stats {
 		Collected: c.collected.Load(), Evicted: c.evicted.Load(), Releases: c.releases.Load(), Repaired: c.repaired.Load(),
 		Echoes: c.echoes.Load(), Unread: c.unreadable.Load(), Gaps: c.gaps.Load(), Foreign: c.foreign.Load(),
 		Malformed: c.malformed.Load(), Refused: c.refused.Load(),
-		Staleness: time.Duration(r.view.Load().Staleness(now.Mono)),
+		Staleness:   time.Duration(r.view.Load().Staleness(now.Mono)),
+		UsageEvents: c.usageEvents.Load(), UsageDuplicates: c.usageDuplicates.Load(),
+		UsageConflicts: c.usageConflicts.Load(), UsageCorrected: c.usageCorrected.Load(),
 	}
 	for i := range r.shards {
 		sh := &r.shards[i]
