@@ -73,7 +73,7 @@ var collection = []Mutant{
 	{
 		Name:   "tombstoneyoung",
 		Why:    "a tombstone goes as soon as everybody has it, and an old write undoes the deletion",
-		Edits:  []Edit{{"node/replica.(*Replica).collectRegisters", "now.Wall - r.opts.Tombstones.Milliseconds()", "now.Wall"}},
+		Edits:  []Edit{{"node/replica.(*Replica).expired", "now.Wall - r.opts.Tombstones.Milliseconds()", "now.Wall"}},
 		Breaks: []string{"I3", "I6"},
 	},
 	{
