@@ -31,11 +31,11 @@ func (h *host) price(p rating.Price) {
 	}
 }
 
-// used sums up all that an agent used, whatever the day, model and price.
-func (h *host) used(agent string) (sum rating.Usage) {
+// used sums up all that the agent of world.event used, whatever the day, model and price.
+func (h *host) used() (sum rating.Usage) {
 	h.w.t.Helper()
 	day := rating.DayOf(h.w.now.Wall)
-	lines, err := h.Usage("default", agent, day-10, day+1)
+	lines, err := h.Usage("default", "bot", day-10, day+1)
 	if err != nil {
 		h.w.t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestAnEventIsBilledOnce(t *testing.T) {
 	}
 	w.settle()
 	for _, h := range w.nodes {
-		if got := h.used("bot"); got != e.Usage {
+		if got := h.used(); got != e.Usage {
 			t.Errorf("%s says %+v", h.id, got)
 		}
 		rated, err := h.Statement("default", "bot", rating.DayOf(w.now.Wall), rating.DayOf(w.now.Wall))
@@ -97,7 +97,7 @@ func TestTwoNodesBillOneEvent(t *testing.T) {
 	}
 	w.settle()
 	for _, h := range w.nodes {
-		if got := h.used("bot"); got != e.Usage {
+		if got := h.used(); got != e.Usage {
 			t.Errorf("%s says %+v", h.id, got)
 		}
 	}
@@ -119,7 +119,7 @@ func TestTheBillOfAForgottenNodeStays(t *testing.T) {
 	w.nodes = w.nodes[:2]
 	w.settle()
 	for _, h := range w.nodes {
-		if got := h.used("bot").Requests; got != 2 {
+		if got := h.used().Requests; got != 2 {
 			t.Errorf("%s says %d requests: the one that should have given way is not gone yet", h.id, got)
 		}
 	}
@@ -134,7 +134,7 @@ func TestTheBillOfAForgottenNodeStays(t *testing.T) {
 	}
 	w.settle()
 	for _, h := range w.nodes {
-		if got := h.used("bot"); got != e.Usage {
+		if got := h.used(); got != e.Usage {
 			t.Errorf("%s says %+v after it was forgotten", h.id, got)
 		}
 	}
@@ -184,8 +184,8 @@ func TestClaimsAreForgotten(t *testing.T) {
 		w.settle()
 	}
 	for _, h := range w.nodes {
-		if n := count(h); n != 0 || h.used("bot") != e.Usage {
-			t.Errorf("%s has %d claims and says %+v", h.id, n, h.used("bot"))
+		if n := count(h); n != 0 || h.used() != e.Usage {
+			t.Errorf("%s has %d claims and says %+v", h.id, n, h.used())
 		}
 	}
 }
@@ -274,7 +274,7 @@ func usageSchedule(t *testing.T, seed uint64) (corrected uint64) {
 		}
 	}
 	for _, h := range w.nodes {
-		if got := h.used("bot"); got != want {
+		if got := h.used(); got != want {
 			t.Errorf("%s says %+v, want %+v", h.id, got, want)
 		}
 		corrected += h.Stats(w.now).UsageCorrected
