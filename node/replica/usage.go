@@ -72,7 +72,7 @@ func (r *Replica) RecordUsage(now Instant, tenant string, e *UsageEvent) (out Us
 			return out, 0, fmt.Errorf("event %q: %w", e.ID, ErrEventConflict)
 		}
 		r.counters.usageDuplicates.Add(1)
-		out, err = rate(book, &first, before)
+		out, err = outcomeOf(book, &first, before)
 		out.Duplicate = true
 		return out, r.generation(), err
 	}
@@ -80,7 +80,7 @@ func (r *Replica) RecordUsage(now Instant, tenant string, e *UsageEvent) (out Us
 	if p, ok := book.At(e.Model, e.OccurredAt); ok {
 		c.price = priceRef{p.Model, p.EffectiveFrom}
 	}
-	if out, err = rate(book, &c, before); err != nil {
+	if out, err = outcomeOf(book, &c, before); err != nil {
 		return out, 0, err
 	}
 	if err := r.addUsage(now, tenant, &c, false); err != nil {
@@ -106,8 +106,8 @@ func (e UsageEvent) sameAs(o *UsageEvent) bool {
 	return e == *o
 }
 
-// rate is the answer to an event under the price that its claim names.
-func rate(book *rating.Book, c *claim, before rating.Usage) (out UsageOutcome, err error) {
+// outcomeOf is the answer to an event under the price that its claim names.
+func outcomeOf(book *rating.Book, c *claim, before rating.Usage) (out UsageOutcome, err error) {
 	out.DedupeUntil = c.at.WallMS() + UsageDedupe.Milliseconds()
 	out.Price, out.Priced = book.Version(c.price.pattern, c.price.from)
 	if out.Priced {
@@ -140,7 +140,7 @@ func (r *Replica) addUsage(now Instant, tenant string, c *claim, back bool) erro
 		Tenant: tenant, Agent: c.event.Agent, Day: rating.DayOf(c.event.OccurredAt),
 		Model: c.event.Model, Price: c.price.pattern, From: c.price.from,
 	}
-	sh := r.shardOfString(string(crdt.KindUsage) + crdt.UsagePrefix(tenant, c.event.Agent, 0))
+	sh, hash := r.locate(key.Append([]byte{byte(crdt.KindUsage)}))
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	var cells [len(meterFields)]*cell
@@ -152,7 +152,7 @@ func (r *Replica) addUsage(now Instant, tenant string, c *claim, back bool) erro
 		key.Meter = byte(i + 1)
 		var err error
 		name := key.Append([]byte{byte(crdt.KindUsage)})
-		if cells[i], err = r.lookupLocked(sh, crdt.KindUsage, name, now, true); err != nil {
+		if cells[i], err = r.lookupLocked(sh, hash, name, now, true); err != nil {
 			return err
 		}
 	}
@@ -160,14 +160,14 @@ func (r *Replica) addUsage(now Instant, tenant string, c *claim, back bool) erro
 		if cell == nil {
 			continue
 		}
-		by := int64(amounts[i])
-		if back {
-			by = -by
-		}
 		r.captureIfDueLocked(sh, cell)
-		cell.addCounter(by)
+		if back {
+			cell.giveBack(amounts[i])
+		} else {
+			cell.consume(amounts[i])
+		}
 		r.markDirtyLocked(sh, cell)
-		cell.used = now.Mono
+		cell.used = tickOf(now.Mono)
 	}
 	return nil
 }
@@ -215,15 +215,10 @@ func (r *Replica) usageKeys(tenant, agent string, from, to uint32) ([]crdt.Usage
 		return true
 	}
 	prefix := crdt.UsagePrefix(tenant, agent, 0)
-	sh := r.shardOfString(string(crdt.KindUsage) + prefix)
+	base := appendCellKey(nil, crdt.KindUsage, prefix)
+	sh, hash := r.locate(base)
 	sh.mu.Lock()
-	for _, list := range sh.unsaved() {
-		for _, c := range list {
-			if c.kind == crdt.KindUsage && !c.void {
-				consider(c.key)
-			}
-		}
-	}
+	sh.each(hash, base, func(c *cell) { consider(c.key()) })
 	sh.mu.Unlock()
 	err := r.store.Cells(crdt.KindUsage, prefix, crdt.UsagePrefix(tenant, agent, from), func(key string, _ *storage.Cell) bool {
 		return consider(key)
@@ -237,12 +232,13 @@ func (r *Replica) usageKeys(tenant, agent string, from, to uint32) ([]crdt.Usage
 
 func (r *Replica) usageValue(k crdt.UsageKey) (uint64, error) {
 	name := k.Append([]byte{byte(crdt.KindUsage)})
-	sh := r.shardOf(name)
+	sh, hash := r.locate(name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	total := &sh.scratch.Total
-	if c := sh.cells[string(name)]; c != nil {
-		total = &c.total
+	if c := sh.find(hash, name); c != nil {
+		inMemory := c.total()
+		total = &inMemory
 	} else if _, err := r.store.Cell(crdt.KindUsage, string(name[1:]), &sh.scratch); err != nil {
 		return 0, err
 	}
