@@ -7,10 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from openclaw_rating import OpenClawClient, TokenBucket
 from openclaw_rating.testing import ClawdProcess, FakeUpstream
 from waiting import PATIENT
+
+# How long an example takes says something of the machine, not of the code.
+hypothesis_settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("unhurried")
 
 pytest_plugins = ["openclaw_rating.testing.plugin"]
 

@@ -99,6 +99,16 @@ def test_an_outage_is_answered_here_and_told_later() -> None:
     assert here.run(here.core.decide("x", 1, POLICY)).source == "node"
 
 
+def test_a_smaller_limit_of_the_nodes_bounds_what_refills_here() -> None:
+    """A policy on the nodes may have won over the one in the request: its capacity counts, however long the outage."""
+    here = world(lambda r: decision(r, remaining=10, limit=10))
+    here.run(here.core.decide("x", 1, POLICY))
+    here.answer = refused
+    here.run(here.core.decide("x", 1, POLICY))
+    here.clock.advance(10 * 3600)
+    assert sum(here.run(here.core.decide("x", 1, POLICY)).allowed for _ in range(60)) == 5  # half of 10, not of 100
+
+
 def test_only_the_first_call_of_an_outage_touches_the_network() -> None:
     here = world(refused)
     for _ in range(5):
