@@ -16,3 +16,7 @@ package-test: package ## Install, start, ask, upgrade and remove the deb; lintia
 
 deploy-test: ## Lint and render the Helm chart, check the compose file and the image's recipe
 	@helm=$(HELM); scripts/deploy-test.sh "$$helm"
+
+.PHONY: aws-test
+aws-test: ## Nodes find each other by EC2 tag: real processes against a double of EC2 that checks their signatures
+	@moto=$$(scripts/moto.sh); MOTO_SERVER=$$moto $(GO) test -tags aws -count=1 ./internal/awsjoin

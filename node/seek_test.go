@@ -54,8 +54,13 @@ func seek(t *testing.T, c *crowd, sources ...discovery.Source) (*seeker, func())
 		now: time.Now, log: slog.New(slog.DiscardHandler),
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- s.run(ctx) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := s.run(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
 	return s, func() { cancel(); <-done }
 }
 

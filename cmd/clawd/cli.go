@@ -91,7 +91,7 @@ Exit codes: 0 ok, 1 error, 2 wrong usage or configuration, 3 denied.`,
 	add(groupLimit, c.consumeCommand(), c.peekCommand(), c.refundCommand(), c.resetCommand(), c.agentsCommand(), c.policyCommand(), c.replayCommand())
 	add(groupStore, c.kvCommand())
 	add(groupCluster, c.statusCommand(), c.membersCommand(), c.verifyCommand())
-	root.AddCommand(c.versionCommand(), c.manCommand())
+	root.AddCommand(c.costCommand(), c.versionCommand(), c.manCommand())
 	return root
 }
 

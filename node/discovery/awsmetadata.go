@@ -125,7 +125,7 @@ func (c *credentials) fromRole(ctx context.Context) (accessKeys, time.Time, erro
 		return accessKeys{}, time.Time{}, fmt.Errorf("credentials: %w", err)
 	}
 	var answer struct {
-		Code, AccessKeyId, SecretAccessKey, Token string //nolint:revive // as AWS spells them
+		Code, AccessKeyId, SecretAccessKey, Token string
 		Expiration                                time.Time
 	}
 	if err := json.Unmarshal(text, &answer); err != nil {

@@ -35,7 +35,6 @@ module "user_data" {
   package_sha256 = var.package_sha256
   secrets        = merge(var.secrets, { "gossip.key" = local.gossip_key_parameter })
   settings       = var.settings
-  expect         = var.size.min
   insecure       = var.insecure
   launch_hook    = local.hooks.ready
   terminate_hook = local.hooks.drained
@@ -142,7 +141,9 @@ resource "aws_autoscaling_group" "nodes" {
   default_cooldown          = 60
   default_instance_warmup   = 60
   capacity_rebalance        = false
-  termination_policies      = ["OldestLaunchTemplate", "Default"]
+  # It would start a node in another zone before it ends one, without asking whether a volume is free there.
+  suspended_processes  = ["AZRebalance"]
+  termination_policies = ["OldestLaunchTemplate", "Default"]
   # Terraform waits for the first nodes to be ready, and on destroy for the last to drain.
   wait_for_capacity_timeout = "15m"
 

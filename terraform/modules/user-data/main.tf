@@ -17,15 +17,16 @@ locals {
     # Half of the 4 GiB of a t3.medium is left to the system's file cache.
     cache_size    = "512MiB"
     drain_timeout = "30s"
+    # The instances that carry the cluster's tag; clawd asks EC2 with the instance's role, again while it is alone.
+    join = ["aws:tag=clawd-cluster:${var.name},tag=clawd-role:node,port=${local.gossip_port}"]
   }
-  config = merge(local.defaults, var.settings)
+  gossip_port = try(element(split(":", var.settings.gossip_addr), -1), "7946")
+  config      = merge(local.defaults, var.settings)
 
   environment = {
     CLUSTER        = var.name
     GROUP          = var.group
     DATA_DIR       = local.data_dir
-    EXPECT         = var.expect
-    GOSSIP_PORT    = element(split(":", local.config.gossip_addr), -1)
     METRICS        = "http://127.0.0.1:${element(split(":", local.config.http_addr), -1)}/metrics"
     CLAWD_ADDR     = "http://127.0.0.1:${element(split(":", local.config.http_addr), -1)}"
     LAUNCH_HOOK    = var.launch_hook
@@ -33,7 +34,7 @@ locals {
     SECRETS        = join("\n", [for file, parameter in var.secrets : "${file}=${parameter}"])
   }
 
-  scripts = ["claim-volume", "fetch-secrets", "find-peers", "install-package", "lifecycle", "mount-volume", "publish-load"]
+  scripts = ["claim-volume", "fetch-secrets", "install-package", "lifecycle", "mount-volume", "publish-load"]
 
   # Every secret is a credential of the service: readable by it alone, and never in its environment.
   drop_in = <<-EOT
@@ -43,7 +44,6 @@ locals {
     RequiresMountsFor=${local.data_dir}
 
     [Service]
-    EnvironmentFile=${local.run_dir}/join.env
     Environment=CLAWD_GOSSIP_KEY_FILE=%d/gossip.key
     Environment=GOMEMLIMIT=3GiB
     %{for file in keys(var.secrets)~}
@@ -53,7 +53,7 @@ locals {
 
   prepare = <<-EOT
     [Unit]
-    Description=Volume, secrets and peers for clawd
+    Description=Volume and secrets for clawd
     Wants=network-online.target
     After=network-online.target
     Before=clawd.service
@@ -63,7 +63,6 @@ locals {
     TimeoutStartSec=900
     ExecStart=${local.lib}/claim-volume
     ExecStart=${local.lib}/fetch-secrets
-    ExecStart=${local.lib}/find-peers
   EOT
 
   lifecycle = <<-EOT

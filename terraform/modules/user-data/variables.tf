@@ -29,12 +29,6 @@ variable "settings" {
   default     = {}
 }
 
-variable "expect" {
-  description = "How many nodes the cluster begins with. More than one makes a new node wait two minutes for another to appear."
-  type        = number
-  default     = 3
-}
-
 variable "insecure" {
   description = "Listen inside the VPC although callers are not authenticated."
   type        = bool

@@ -119,7 +119,7 @@ func (h *host) succeeds(script string, args ...string) {
 	}
 }
 
-const clusterEnv = "CLUSTER='prod'\nGROUP='prod'\nDATA_DIR='/var/lib/clawd'\nEXPECT='3'\nGOSSIP_PORT='7946'\n" +
+const clusterEnv = "CLUSTER='prod'\nGROUP='prod'\nDATA_DIR='/var/lib/clawd'\n" +
 	"LAUNCH_HOOK='ready'\nTERMINATE_HOOK='drained'\nSECRETS='gossip.key=/clawd/prod/gossip-key\ntls.pem=/clawd/prod/tls'\n"
 
 // diskHost has two volumes in its zone, neither attached.
@@ -237,33 +237,6 @@ func TestFetchSecretsKeepsWhatItHasWhenItCannotRead(t *testing.T) {
 	h.run("fetch-secrets")
 	if h.code == 0 || h.read("run/gossip.key") != "old\n" {
 		t.Errorf("ended with %d and %q", h.code, h.read("run/gossip.key"))
-	}
-}
-
-func TestFindPeersNamesTheOthers(t *testing.T) {
-	h := newHost(t, clusterEnv)
-	h.fake("aws", `printf 'i-self\t10.0.0.1\ni-two\t10.0.0.2\ni-three\t10.0.0.3\ni-new\tNone\n'`)
-	h.succeeds("find-peers")
-	if got, want := h.read("run/join.env"), "CLAWD_JOIN=10.0.0.2:7946,10.0.0.3:7946\n"; got != want {
-		t.Errorf("join.env is %q, want %q", got, want)
-	}
-}
-
-func TestFindPeersWaitsForTheOthersToAppear(t *testing.T) {
-	h := newHost(t, clusterEnv)
-	h.fake("aws", `[ -e "$STATE" ] && printf 'i-two\t10.0.0.2\n'; touch "$STATE"; true`)
-	h.succeeds("find-peers")
-	if got, want := h.read("run/join.env"), "CLAWD_JOIN=10.0.0.2:7946\n"; got != want {
-		t.Errorf("join.env is %q, want %q", got, want)
-	}
-}
-
-func TestFindPeersBeginsAloneInTheEnd(t *testing.T) {
-	h := newHost(t, clusterEnv)
-	h.fake("aws", "exit 254") // throttled
-	h.succeeds("find-peers")
-	if got := h.read("run/join.env"); got != "CLAWD_JOIN=\n" {
-		t.Errorf("join.env is %q", got)
 	}
 }
 

@@ -81,6 +81,10 @@ run "group" {
     error_message = "A node must start where its volume is."
   }
   assert {
+    condition     = contains(aws_autoscaling_group.nodes.suspended_processes, "AZRebalance")
+    error_message = "Nobody may start a node in another zone before one has left its volume."
+  }
+  assert {
     condition     = aws_autoscaling_group.nodes.instance_refresh[0].preferences[0].min_healthy_percentage == 66 && aws_autoscaling_group.nodes.instance_refresh[0].preferences[0].max_healthy_percentage == 100
     error_message = "Nodes are replaced one at a time, the old one first: a volume has one owner."
   }

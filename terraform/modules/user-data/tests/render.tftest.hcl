@@ -48,6 +48,27 @@ run "package_is_pinned" {
   }
 }
 
+run "nodes_find_each_other_by_tag" {
+  command = apply
+
+  assert {
+    condition     = output.config.join == ["aws:tag=clawd-cluster:prod,tag=clawd-role:node,port=7946"]
+    error_message = "Nodes are found by the tags the launch template gives them."
+  }
+}
+
+run "another_gossip_port" {
+  command = apply
+
+  variables {
+    settings = { gossip_addr = "0.0.0.0:7000" }
+  }
+  assert {
+    condition     = endswith(output.config.join[0], ",port=7000")
+    error_message = "Nodes have to be called where they listen."
+  }
+}
+
 run "settings_win" {
   command = apply
 
