@@ -126,7 +126,7 @@ cover: ## Coverage of all tests but the process tests; coverage/index.html
 
 ##@ Measure
 
-.PHONY: bench bench-go chaos sim accuracy mutants crash
+.PHONY: bench bench-go soak chaos sim accuracy mutants crash
 sim: ## The cluster simulator on fresh seeds for DURATION (60s); SEED=n tells the story of one; SIMARGS="-workers 2"
 	@$(GO) build -o bin/sim ./internal/sim/run
 	@GODEBUG=asyncpreemptoff=1 bin/sim $(if $(SEED),-seed $(SEED),-duration $(DURATION)) -commit "$$(git describe --always --dirty 2>/dev/null)" $(SIMARGS)
@@ -146,6 +146,10 @@ chaos: e2e-tools ## Every fault at full length, 20 minutes; CHAOSARGS="-write do
 bench: build ## Real load, clawd beside other servers, 12 minutes; BENCHARGS="-only NAME -write" picks and updates docs/performance.md
 	@scripts/need.sh wrk=wrk redis-server=redis-server
 	@$(GO) run ./bench/run $(BENCHARGS)
+
+soak: build ## Three nodes under steady load for DURATION (30m); fails when memory, descriptors, disk or p99 are not flat
+	@scripts/need.sh wrk=wrk
+	@$(GO) run ./bench/run -only soak -soak $(if $(filter file,$(origin DURATION)),30m,$(DURATION)) $(BENCHARGS)
 
 bench-go: ## Go benchmarks; BENCH=pattern
 	@$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem $(unit_pkgs) $(call under,$(RACE))

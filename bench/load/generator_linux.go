@@ -47,7 +47,10 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	}
 	done := make(chan outcome)
 	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with its timer slack
+		// Given back as it was, and not ended: processes the caller has started
+		// from it may be set to die with it.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
 		res, err := run(ctx, o)
 		done <- outcome{res, err}
 	}()
@@ -60,6 +63,7 @@ func run(ctx context.Context, o Options) (_ *Result, err error) {
 	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0); err != nil {
 		return nil, fmt.Errorf("timer slack: %w", err)
 	}
+	defer func() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0) }() // the default
 	g := &generator{o: o, res: &Result{}}
 	defer g.close()
 	if err := g.open(); err != nil {

@@ -29,18 +29,22 @@ type part struct {
 	name  string
 	about string
 	run   func(context.Context, *bench) (section, error)
+	// apart: runs only when asked for by name, and a goal that is missed is an
+	// error.
+	apart bool
 }
 
 // parts in the order of the page. The whole of them is to stay below 15 minutes
 // with default options.
 var parts = []part{
-	{"consume", "one call at a time: clawd beside other servers", consume},
-	{"denials", "429 beside 200", denials},
-	{"batch", "1000 checks a request", batch},
-	{"openloop", "latency at a constant rate, with three nodes syncing", openLoop},
-	{"crash", "what a kill -9 under load forgets", crash},
-	{"agents", "a million agents: memory, speed, restart", agents},
-	{"sync", "bytes, CPU and delay of replication", syncCost},
+	{name: "consume", about: "one call at a time: clawd beside other servers", run: consume},
+	{name: "denials", about: "429 beside 200", run: denials},
+	{name: "batch", about: "1000 checks a request", run: batch},
+	{name: "openloop", about: "latency at a constant rate, with three nodes syncing", run: openLoop},
+	{name: "crash", about: "what a kill -9 under load forgets", run: crash},
+	{name: "agents", about: "a million agents: memory, speed, restart", run: agents},
+	{name: "sync", about: "bytes, CPU and delay of replication", run: syncCost},
+	{name: "soak", about: "steady load for long: what grows", run: soak, apart: true},
 }
 
 type options struct {
@@ -50,6 +54,7 @@ type options struct {
 	connections int
 	agents      int
 	clawd       string
+	soak        time.Duration
 	write       bool
 	page        string
 	results     string
@@ -72,8 +77,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	done, err := measure(ctx, opts, stdout, stderr)
-	if err == nil && opts.write {
-		err = publish(opts, done, stderr)
+	if opts.write && ctx.Err() == nil {
+		err = errors.Join(err, publish(opts, done, stderr)) // what was measured before something failed, too
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "bench:", err)
@@ -89,8 +94,9 @@ func measure(ctx context.Context, o options, stdout, stderr io.Writer) (done []s
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
+	var failed error
 	for _, p := range parts {
-		if len(o.only) > 0 && !slices.Contains(o.only, p.name) {
+		if named := slices.Contains(o.only, p.name); !named && (p.apart || len(o.only) > 0) {
 			continue
 		}
 		b.say("%s: %s", p.name, p.about)
@@ -102,8 +108,11 @@ func measure(ctx context.Context, o options, stdout, stderr io.Writer) (done []s
 		s.Name, s.Machine, s.Took = p.name, machine, time.Since(began).Round(time.Second).String()
 		done = append(done, s)
 		fmt.Fprintf(stdout, "## %s\n\n%s\n", p.name, s.markdown())
+		if p.apart {
+			failed = errors.Join(failed, s.steady())
+		}
 	}
-	return done, nil
+	return done, failed
 }
 
 func partNames() (names []string) {
@@ -124,6 +133,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.connections, "connections", 64, "open connections of wrk")
 	flags.IntVar(&o.agents, "agents", 10_000, "agents the calls are spread over")
 	flags.StringVar(&o.clawd, "clawd", "bin/clawd", "the clawd `binary`")
+	flags.DurationVar(&o.soak, "soak", 30*time.Minute, "length of -only soak")
 	flags.BoolVar(&o.write, "write", false, "update the page, its plots and the results file")
 	flags.StringVar(&o.page, "page", "docs/performance.md", "`page` that holds the tables")
 	flags.StringVar(&o.plots, "plots", "docs/plots", "`directory` of the plots")
@@ -152,6 +162,8 @@ func (o options) validate(names, rest []string) error {
 		return fmt.Errorf("unexpected argument %q", rest[0])
 	case o.rounds < 1, o.agents < 1000, o.connections < 1:
 		return errors.New("-rounds and -connections are at least 1, -agents at least 1000")
+	case o.soak < 10*time.Second:
+		return errors.New("-soak is at least 10s")
 	case o.duration < time.Second || o.duration%time.Second != 0:
 		return errors.New("-duration is a whole number of seconds: wrk knows no other")
 	}

@@ -33,6 +33,7 @@ type node struct {
 	argv   []string
 	url    string
 	gossip string
+	dir    string
 	proc   *proc.Process
 	*client.Client
 }
@@ -49,10 +50,11 @@ func (b *bench) newNode(name, join string) (*node, error) {
 		}
 		addrs[i] = addr
 	}
-	n := &node{b: b, url: "http://" + addrs[0], gossip: addrs[2], argv: []string{
+	n := &node{b: b, url: "http://" + addrs[0], gossip: addrs[2], dir: b.dir("data")}
+	n.argv = []string{
 		b.clawd, "serve", "--name", name,
-		"--http-addr", addrs[0], "--peer-addr", addrs[1], "--gossip-addr", addrs[2], "--data-dir", b.dir("data"),
-	}}
+		"--http-addr", addrs[0], "--peer-addr", addrs[1], "--gossip-addr", addrs[2], "--data-dir", n.dir,
+	}
 	if join != "" {
 		n.argv = append(n.argv, "--join", join)
 	}
@@ -189,7 +191,7 @@ func (n *node) consumed(ctx context.Context, prefix string) (tally, error) {
 func (n *node) metric(ctx context.Context, series string) (float64, error) {
 	page, err := get(ctx, n.url+"/metrics")
 	if err != nil {
-		return 0, err
+		return 0, n.died(err)
 	}
 	for line := range strings.Lines(string(page)) {
 		if value, found := strings.CutPrefix(line, series+" "); found {
@@ -197,6 +199,16 @@ func (n *node) metric(ctx context.Context, series string) (float64, error) {
 		}
 	}
 	return 0, fmt.Errorf("%s has no series %s", n.url, series)
+}
+
+// died adds to err what n said, when n is gone.
+func (n *node) died(err error) error {
+	select {
+	case <-n.proc.Exited():
+		return fmt.Errorf("%w; the node has ended and said:\n%s", err, n.proc.Log())
+	default:
+		return err
+	}
 }
 
 // admitted is what n has admitted, for buckets too many to be listed each time.
