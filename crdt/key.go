@@ -127,6 +127,10 @@ const (
 	SpaceTenant byte = 't' // tenants
 	SpaceClaim  byte = 'e' // usage events that a node has billed, for a while
 	SpacePrice  byte = 'c' // versions of prices
+	SpacePool   byte = 'd' // pools: capacities of downstreams
+	SpaceLedger byte = 'l' // who began to share a pool, by the pool's name
+	SpaceShare  byte = 's' // what one node says of its share of a pool: pool, slash, node
+	SpaceRates  byte = 'f' // what one node expects of agents, and the rates it decided: node
 )
 
 // RegisterKey names one register: space tenant 0x00 name. The tenant is empty for

@@ -46,7 +46,7 @@ func TestCounterAndRegisterKeyRoundTrip(t *testing.T) {
 			t.Fatalf("%+v came back as %+v, %v", c, got, err)
 		}
 		r := RegisterKey{
-			Space:  rapid.SampledFrom([]byte{SpaceKV, SpacePolicy, SpaceAgent, SpaceReset, SpaceMember, 'z'}).Draw(t, "space"),
+			Space:  rapid.SampledFrom([]byte{SpaceKV, SpacePolicy, SpaceAgent, SpaceReset, SpaceMember, SpacePool, SpaceLedger, SpaceShare, SpaceRates, 'z'}).Draw(t, "space"),
 			Tenant: rapid.OneOf(rapid.Just(""), anyName()).Draw(t, "tenant"),
 			Name:   name,
 		}

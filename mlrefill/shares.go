@@ -148,10 +148,16 @@ type Demand struct {
 // admitted. A node gives in proportion to what the others lack, so that all
 // givers together give each as much as it lacks.
 func (s *Shares) Publish(d Demand, capacity float64, level int64) (e Entry, tokens uint64) {
+	return s.publish(d, capacity, level, true)
+}
+
+func (s *Shares) publish(d Demand, capacity float64, level int64, give bool) (e Entry, tokens uint64) {
 	s.own.Epoch++
 	s.own.Forecast, s.own.Deviation, s.own.Protected = d.Forecast, d.Deviation, d.Protected
 	s.own.Offered, s.own.Admitted, s.own.Capacity = d.Offered, d.Admitted, capacity
-	tokens = s.give(s.Capacity(capacity), uint64(max(level, 0)))
+	if give {
+		tokens = s.give(s.Capacity(capacity), uint64(max(level, 0)))
+	}
 	e = s.own
 	e.Given = maps.Clone(e.Given)
 	return e, tokens

@@ -21,21 +21,30 @@ const (
 	maxMatchLen = 128
 )
 
-// ErrInvalidPolicy is the kind of every error of Policy.Validate.
-var ErrInvalidPolicy = errors.New("invalid policy")
+// The kinds of the errors of Policy.Validate and Pool.Validate.
+var (
+	ErrInvalidPolicy = errors.New("invalid policy")
+	ErrInvalidPool   = errors.New("invalid pool")
+)
 
-// FieldError names the field of a policy that is wrong.
+// FieldError names the field of a policy or a pool that is wrong.
 type FieldError struct {
 	Field  string // JSON name
 	Reason string // completes "<field> …"
+	kind   error  // nil = ErrInvalidPolicy
 }
 
 func (e *FieldError) Error() string {
-	return fmt.Sprintf("%v: %s %s", ErrInvalidPolicy, e.Field, e.Reason)
+	return fmt.Sprintf("%v: %s %s", e.Unwrap(), e.Field, e.Reason)
 }
 
-// Unwrap makes errors.Is(err, ErrInvalidPolicy) hold.
-func (e *FieldError) Unwrap() error { return ErrInvalidPolicy }
+// Unwrap is what kind of thing is wrong.
+func (e *FieldError) Unwrap() error {
+	if e.kind != nil {
+		return e.kind
+	}
+	return ErrInvalidPolicy
+}
 
 // Durability says what may be forgotten by a crash.
 type Durability string
@@ -72,6 +81,19 @@ type Policy struct {
 	AllowInline *bool `json:"allow_inline,omitempty"`
 	// Minority is "" or MinorityHold.
 	Minority string `json:"minority,omitempty"`
+
+	// Pool names the shared capacity that the policy's agents draw on. The bucket
+	// then bounds a burst and, with MaxRate, the agent; the pool decides the rest.
+	Pool string `json:"pool,omitempty"`
+	// Guarantee is what an agent has of the pool whatever the others do, in tokens
+	// a second; default RefillRate/IntervalSeconds.
+	Guarantee *Decimal `json:"guarantee,omitempty"`
+	// Weight is the agent's share of what is spare; default the guarantee.
+	Weight Decimal `json:"weight,omitempty"`
+	// MinRate and MaxRate bound an adaptive rate, in tokens a second. Without a
+	// pool they default to the policy's own rate.
+	MinRate Decimal `json:"min_rate,omitempty"`
+	MaxRate Decimal `json:"max_rate,omitempty"`
 }
 
 // Validate reports the first field that is wrong, as a *FieldError.
@@ -92,6 +114,9 @@ func (p Policy) Validate() error {
 	case p.Minority != "" && p.Minority != MinorityHold:
 		return fieldError("minority", "must be empty or %q", MinorityHold)
 	}
+	if err := p.validateAdaptive(); err != nil {
+		return err
+	}
 	return validateMatch(p.Match)
 }
 
@@ -111,10 +136,8 @@ func validateMatch(match string) error {
 	if len(match) > maxMatchLen {
 		return fieldError("match", "must be at most %d bytes", maxMatchLen)
 	}
-	for i := range len(match) {
-		if match[i] < 0x20 || match[i] == 0x7f {
-			return fieldError("match", "must not contain control characters")
-		}
+	if !withoutControls(match) {
+		return fieldError("match", "must not contain control characters")
 	}
 	return nil
 }
