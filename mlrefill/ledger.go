@@ -334,3 +334,11 @@ func (s *Statement) Check() bool {
 	}
 	return true
 }
+
+// Founders are who began the newest ledger.
+func (l *Ledger) Founders() []uint64 {
+	if len(l.open) == 0 {
+		return nil
+	}
+	return slices.Clone(l.open[len(l.open)-1].shares.founders)
+}
