@@ -34,21 +34,11 @@ func (b *Bucket) Describe(now int64, c *Compiled, v *View, n int64, allowed bool
 	return b.describe(c, v, n, allowed)
 }
 
-// DescribeAs is Describe for a bucket whose limit is not, or not now, the one
-// that is compiled of its policy.
-func (b *Bucket) DescribeAs(now int64, policy string, l *Limit, v *View, n int64, allowed bool) Decision {
-	b.Advance(now, l, v)
-	return b.describeAs(policy, l, v, n, allowed)
-}
-
 func (b *Bucket) describe(c *Compiled, v *View, n int64, allowed bool) Decision {
-	return b.describeAs(c.Policy.Name, &c.Limit, v, n, allowed)
-}
-
-func (b *Bucket) describeAs(policy string, l *Limit, v *View, n int64, allowed bool) Decision {
+	l := &c.Limit
 	d := Decision{
 		Allowed:   allowed,
-		Policy:    policy,
+		Policy:    c.Policy.Name,
 		Tokens:    n,
 		Capacity:  l.Capacity,
 		Remaining: max(b.level, 0),

@@ -14,6 +14,13 @@ const (
 type Compiled struct {
 	Policy Policy
 	Limit  Limit
+	// Adaptive is Policy.Adaptive: the bucket has something beside it, and its
+	// Limit is its own.
+	Adaptive bool
+}
+
+func compile(p Policy) *Compiled {
+	return &Compiled{Policy: p, Limit: p.Limit(), Adaptive: p.Adaptive()}
 }
 
 // Table is an immutable set of policies that answers which one is an agent's:
@@ -28,13 +35,13 @@ type Table struct {
 func NewTable(policies []Policy, def Policy) *Table {
 	entries := make([]glob.Entry[*Compiled], 0, len(policies))
 	for _, p := range policies {
-		e := glob.Entry[*Compiled]{Pattern: p.Match, Name: p.Name, Value: &Compiled{Policy: p, Limit: p.Limit()}}
+		e := glob.Entry[*Compiled]{Pattern: p.Match, Name: p.Name, Value: compile(p)}
 		if p.Match == "" {
 			e.Pattern, e.Literal = p.Name, true
 		}
 		entries = append(entries, e)
 	}
-	return &Table{matching: glob.NewTable(entries), def: &Compiled{Policy: def, Limit: def.Limit()}}
+	return &Table{matching: glob.NewTable(entries), def: compile(def)}
 }
 
 // Lookup returns the policy of an agent, and by which kind of match.

@@ -34,10 +34,11 @@ var rooms = []room{
 	{pkg: "access", core: true, std: true},
 	{pkg: "storage", may: []string{"crdt"}},
 	{pkg: "node/antientropy", may: []string{"crdt"}, core: true, std: true},
-	{pkg: "node/replica", may: []string{"crdt", "ratelimit", "rating", "storage", "node/antientropy", "internal/glob"}, core: true},
+	{pkg: "node/refill", may: []string{"ratelimit", "mlrefill"}, core: true, std: true},
+	{pkg: "node/replica", may: []string{"crdt", "ratelimit", "rating", "storage", "node/antientropy", "node/refill", "internal/glob"}, core: true},
 	{pkg: "node/discovery", std: true},
 	{pkg: "node", may: []string{
-		"crdt", "ratelimit", "mlrefill", "rating", "storage", "node/antientropy", "node/replica", "node/discovery",
+		"crdt", "ratelimit", "mlrefill", "rating", "storage", "node/antientropy", "node/replica", "node/refill", "node/discovery",
 		"access", "api", "api/front", "api/wire", "internal/buildinfo",
 	}},
 	{pkg: "api", may: []string{"ratelimit", "rating", "api/wire", "api/front", "access"}},

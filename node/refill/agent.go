@@ -18,9 +18,9 @@ type Agent struct {
 	pool   *Pool // nil without one, or when nobody has heard of it
 
 	// Under the caller's lock of the bucket.
-	limit ratelimit.Limit  // of the caller's bucket
-	rate  float64          // that limit is made for, tokens a second
-	own   ratelimit.Bucket // the guarantee of a pool
+	bound ratelimit.Compiled // the policy with the limit of the caller's bucket
+	rate  float64            // that limit is made for, tokens a second
+	own   ratelimit.Bucket   // the guarantee of a pool
 	ownOf ratelimit.Limit
 	scale float64 // of the guarantee that ownOf is made for
 	most  int64   // largest request, µtok
@@ -57,7 +57,7 @@ const (
 // policy is not adaptive. What was learnt of the agent under an earlier policy is
 // kept. Name is the tenant and the agent, parted by a zero byte.
 func (c *Controller) Bind(old *Agent, name string, p *ratelimit.Compiled, now int64, v *ratelimit.View) *Agent {
-	if c == nil || !p.Policy.Adaptive() {
+	if c == nil || !p.Adaptive {
 		return nil
 	}
 	a := &Agent{c: c, name: name, policy: p, scale: 1}
@@ -75,7 +75,8 @@ func (c *Controller) Bind(old *Agent, name string, p *ratelimit.Compiled, now in
 	}
 	a.publish(p.Policy.StaticRate(), now)
 	a.rate = a.ceiling()
-	a.limit = p.Limit.WithRate(a.rate)
+	a.bound = *p
+	a.bound.Limit = p.Limit.WithRate(a.rate)
 	if a.pool != nil {
 		a.guarantee()
 		a.own = ratelimit.NewBucket(now, &a.ownOf, v)
@@ -83,18 +84,20 @@ func (c *Controller) Bind(old *Agent, name string, p *ratelimit.Compiled, now in
 	return a
 }
 
-// Limit is the limit of the caller's bucket. It changes only in Renew.
-func (a *Agent) Limit() *ratelimit.Limit { return &a.limit }
+// Policy is the policy with the limit of the caller's bucket, which changes only
+// in Renew.
+func (a *Agent) Policy() *ratelimit.Compiled { return &a.bound }
 
-// Renew makes Limit what it is to be by now. When that is another, it returns the
-// one before and since when: the caller's bucket is to be settled with it.
+// Renew makes the limit of Policy what it is to be by now. When that is another,
+// it returns the one before and since when: the caller's bucket is to be settled
+// with it.
 func (a *Agent) Renew() (old ratelimit.Limit, since int64, changed bool) {
 	rate := a.ceiling()
 	if rate == a.rate {
 		return old, 0, false
 	}
-	old, a.rate = a.limit, rate
-	a.limit = a.policy.Limit.WithRate(rate)
+	old, a.rate = a.bound.Limit, rate
+	a.bound.Limit = a.policy.Limit.WithRate(rate)
 	return old, a.since.Load(), true
 }
 

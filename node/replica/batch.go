@@ -65,6 +65,9 @@ func (r *Replica) consumeAtomic(now Instant, qs []Request, outs []Outcome) (Batc
 	var worst time.Duration
 	b := BatchOutcome{Allowed: true, Binding: -1}
 	for _, p := range parts {
+		if a := p.c.side(); a != nil {
+			r.renewLocked(p.c, a, now)
+		}
 		if p.tokens > p.c.limit().Capacity {
 			return BatchOutcome{}, p.first, capacityError(p.c.limit())
 		}
@@ -84,6 +87,16 @@ func (r *Replica) consumeAtomic(now Instant, qs []Request, outs []Outcome) (Batc
 			}
 		}
 		if b.Again {
+			return b, -1, nil
+		}
+		if p, wait := takePools(now, parts, view); p != nil {
+			b.Allowed, b.Binding = false, p.first
+			describe(now, view, qs, parts, of, false, outs)
+			for i := range qs {
+				if &parts[of[i]] == p {
+					outs[i].Decision.RetryAfter = max(wait, time.Millisecond)
+				}
+			}
 			return b, -1, nil
 		}
 		for _, p := range parts {

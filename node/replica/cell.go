@@ -6,6 +6,7 @@ import (
 	"math/bits"
 
 	"github.com/openclaw/clawd/crdt"
+	"github.com/openclaw/clawd/node/refill"
 	"github.com/openclaw/clawd/ratelimit"
 	"github.com/openclaw/clawd/storage"
 )
@@ -68,6 +69,7 @@ type rare struct {
 	refundedHi      uint64
 	reset           crdt.HLC // newest reset that was applied
 	marks           reserveMarks
+	side            *refill.Agent // of a policy with a pool or an adaptive rate
 }
 
 // reserveMarks are the high-water marks of a bucket whose policy is `reserve`.
@@ -303,7 +305,7 @@ func (r *Replica) thaw(c *cell, rec *storage.Cell, now Instant) {
 	if c.kind != crdt.KindBucket || !rec.Check.Present {
 		return
 	}
-	r.bindPolicy(c)
+	r.bindPolicy(c, now)
 	if rec.Check.Reset != 0 {
 		c.needRare().reset = rec.Check.Reset
 	}
@@ -348,7 +350,7 @@ func (r *Replica) bindLocked(c *cell, now Instant) {
 		return
 	}
 	old := c.policy
-	r.bindPolicy(c)
+	r.bindPolicy(c, now)
 	switch {
 	case !c.present:
 		c.bucket = ratelimit.NewBucket(now.Mono, c.limit(), r.view.Load())
@@ -360,11 +362,14 @@ func (r *Replica) bindLocked(c *cell, now Instant) {
 }
 
 // bindPolicy looks the cell's policy up in the present table.
-func (r *Replica) bindPolicy(c *cell) {
+func (r *Replica) bindPolicy(c *cell, now Instant) {
 	set := r.policies.Load()
 	if c.bound == set.gen {
 		return
 	}
 	c.policy = set.of(c.key())
 	c.bound = set.gen
+	if r.opts.Refill != nil {
+		r.bindSide(c, now)
+	}
 }

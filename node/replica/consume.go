@@ -21,6 +21,8 @@ type Request struct {
 	Tenant, Agent string
 	Tokens        int64
 	Inline        *ratelimit.Limit // a policy carried by the request
+	// Retry: the same was refused before. A pool counts the wish once.
+	Retry bool
 }
 
 // Outcome is the answer, and what has to happen before it may be given.
@@ -41,10 +43,11 @@ func (r *Replica) Consume(now Instant, q *Request, out *Outcome) error {
 		return err
 	}
 	defer sh.mu.Unlock()
-	return r.consumeLocked(sh, c, now, q.Tokens, out)
+	return r.consumeLocked(sh, c, now, q, out)
 }
 
-func (r *Replica) consumeLocked(sh *shard, c *cell, now Instant, n int64, out *Outcome) error {
+func (r *Replica) consumeLocked(sh *shard, c *cell, now Instant, q *Request, out *Outcome) error {
+	n := q.Tokens
 	limit := c.limit()
 	if n > limit.Capacity {
 		return capacityError(limit)
@@ -53,7 +56,11 @@ func (r *Replica) consumeLocked(sh *shard, c *cell, now Instant, n int64, out *O
 		return nil
 	}
 	r.captureIfDueLocked(sh, c)
-	out.Decision = c.bucket.Decide(now.Mono, c.policy, r.view.Load(), n)
+	if c.policy.Adaptive {
+		r.decideAdaptive(c, now, q, &out.Decision)
+	} else {
+		out.Decision = c.bucket.Decide(now.Mono, c.policy, r.view.Load(), n)
+	}
 	if out.Decision.Allowed {
 		r.takeLocked(sh, c, uint64(n))
 		out.Wait = r.waitOf(c)

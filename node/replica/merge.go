@@ -226,6 +226,9 @@ func (r *Replica) applyLocked(c *cell, now Instant, s source, d crdt.Delta) {
 	diff := signed(d)
 	if s.index >= 0 {
 		c.bucket.Observe(now.Mono, c.limit(), r.view.Load(), s.index, diff)
+		if a := c.side(); a != nil {
+			a.Observe(now.Mono, r.view.Load(), s.index, diff)
+		}
 		return
 	}
 	// A row of this node's own past that came back from a peer.

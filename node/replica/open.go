@@ -26,6 +26,7 @@ func Open(o Options, now Instant) (*Replica, error) {
 	if err := r.loadSettings(now); err != nil {
 		return nil, err
 	}
+	r.opened = true
 	if err := r.chargeMarks(now); err != nil {
 		return nil, err
 	}
@@ -59,6 +60,7 @@ func newReplica(o Options, now Instant) *Replica {
 	r.view.Store(&ratelimit.View{Members: 1})
 	r.policies.Store(newPolicySet(1, now.Mono, nil, o.Default))
 	r.prices.Store(&map[string]*priceSet{})
+	r.pools.Store(&map[string]versionedPool{})
 	controls := make(map[string]agentControl)
 	r.controls.Store(&controls)
 	r.feed.init()
@@ -163,7 +165,9 @@ func (r *Replica) loadRegisters(now Instant) error {
 		tenants[tenant] = newTenantPolicies(byName, r.opts.Default)
 	}
 	r.policies.Store(newPolicySet(r.policies.Load().gen+1, now.Mono, tenants, r.opts.Default))
-	for _, space := range []byte{crdt.SpaceAgent, crdt.SpaceReset, crdt.SpaceMember, crdt.SpacePrice} {
+	for _, space := range []byte{
+		crdt.SpaceAgent, crdt.SpaceReset, crdt.SpaceMember, crdt.SpacePrice, crdt.SpaceShare, crdt.SpaceLedger, crdt.SpacePool,
+	} {
 		err := r.store.Registers(string(space), "", func(key string, reg crdt.Register) bool {
 			r.clock.Observe(reg.Version, now.Wall)
 			r.registerChanged(now, key, reg)

@@ -236,6 +236,10 @@ func (r *Replica) registerChanged(now Instant, key string, reg crdt.Register) {
 		r.agentChanged(now, k, reg)
 	case crdt.SpaceMember:
 		r.memberChanged(now, k, reg)
+	case crdt.SpacePool:
+		r.poolChanged(now, k.Name, reg)
+	case crdt.SpaceShare, crdt.SpaceLedger, crdt.SpaceRates:
+		r.refillChanged(now, k, reg)
 	case crdt.SpaceKV:
 		r.kvChanged(k, reg)
 	case crdt.SpaceAPIKey, crdt.SpaceTenant:

@@ -9,6 +9,7 @@ import (
 
 	"github.com/openclaw/clawd/crdt"
 	"github.com/openclaw/clawd/node/antientropy"
+	"github.com/openclaw/clawd/node/refill"
 	"github.com/openclaw/clawd/ratelimit"
 	"github.com/openclaw/clawd/storage"
 )
@@ -35,6 +36,10 @@ type Options struct {
 	Store *storage.Store
 	// Default is the policy of agents that no policy matches.
 	Default ratelimit.Policy
+
+	// Refill is the adaptive side of buckets; nil = every policy has its static
+	// rate, also one with a pool.
+	Refill *refill.Controller
 
 	// Idle is how long a row stays untouched before it is collected. It is one
 	// constant of the cluster. Default 24 h.
@@ -121,6 +126,8 @@ type Replica struct {
 	clock *crdt.Clock
 
 	policies atomic.Pointer[policySet]
+	pools    atomic.Pointer[map[string]versionedPool]
+	opened   bool                                    // what was on disk is loaded
 	controls atomic.Pointer[map[string]agentControl] // by tenant 0x00 agent
 	prices   atomic.Pointer[map[string]*priceSet]    // by tenant
 	view     atomic.Pointer[ratelimit.View]
