@@ -21,6 +21,8 @@ type Check struct {
 	Agent  string
 	Tokens int64 // whole tokens
 	Inline Inline
+	// Retry: the same was refused before. The limit does not change, but a pool counts the wish once.
+	Retry bool
 }
 
 // Inline is the policy a caller sent along; Given is false when it sent none. It is a value, not a pointer, so that the
@@ -94,6 +96,35 @@ type PolicyWriter interface {
 	PutPolicy(ctx context.Context, tenant string, p wire.Policy, cond Condition) (w Written, err error)
 	// DeletePolicy errors: ErrNotFound, what cond returned, ErrUnavailable.
 	DeletePolicy(ctx context.Context, tenant, name string, cond Condition) error
+}
+
+// PoolReader reads pools.
+type PoolReader interface {
+	// Pool returns a pool with how it stands on this node, the top agents by forecast in it, and its version. Errors:
+	// ErrNotFound.
+	Pool(ctx context.Context, tenant, name string, top int) (p wire.PoolState, version string, err error)
+	// ListPools is as ListPolicies.
+	ListPools(ctx context.Context, p Page) (pools []wire.Pool, more bool, err error)
+}
+
+// PoolWriter writes pools. Both are as their likes for policies.
+type PoolWriter interface {
+	PutPool(ctx context.Context, tenant string, p wire.Pool, cond Condition) (w Written, err error)
+	DeletePool(ctx context.Context, tenant, name string, cond Condition) error
+}
+
+// Reported is what a caller saw of the downstream of a pool or of an agent. The api has checked the numbers.
+type Reported struct {
+	Pool, Agent      string // one of them is empty
+	Requests, Errors float64
+	LatencySum       float64 // of all requests, in seconds
+	Seconds          float64 // of the window, 0 = not said
+}
+
+// Feedback takes in reports. Errors: ErrNotFound (no such pool), ErrUnavailable. A report about an agent whose policy has
+// no use for it is taken in and has no effect.
+type Feedback interface {
+	Feedback(ctx context.Context, tenant string, r Reported) error
 }
 
 // Written tells of a write that took place.
@@ -269,6 +300,9 @@ type PublicBackend interface {
 	AgentAdmin
 	PolicyReader
 	PolicyWriter
+	PoolReader
+	PoolWriter
+	Feedback
 	KVReader
 	KVWriter
 	KVBatcher

@@ -61,6 +61,9 @@ func (c *consumer) answerBatch(ctx context.Context, call *batchCall) error {
 	if err := completeChecks(tenantName(call.caller), call.checks); err != nil {
 		return err
 	}
+	for i := range call.checks {
+		call.checks[i].Retry = params.attempt > 1
+	}
 	if err := meterMore(call.caller, call.mono, len(call.checks)-1); err != nil {
 		return err
 	}

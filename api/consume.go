@@ -69,6 +69,7 @@ func (c *consumer) answer(ctx context.Context, call *consumeCall) error {
 	if params.tokens > 0 {
 		check.Tokens = params.tokens
 	}
+	check.Retry = params.attempt > 1
 	if call.decision, err = c.limiter.Consume(ctx, check); err != nil {
 		return err
 	}
@@ -123,9 +124,13 @@ func (call *consumeCall) release() {
 type consumeParams struct {
 	tokens     int64 // 0 = not given
 	denyStatus int
+	attempt    int64
 }
 
-// parseConsumeQuery reads ?tokens= and ?deny_status=. It goes over the query as it is, since making a map of it would
+// maxAttempt bounds ?attempt=.
+const maxAttempt = 1_000_000
+
+// parseConsumeQuery reads ?tokens=, ?deny_status= and ?attempt=. It goes over the query as it is, since making a map of it would
 // cost more than the decision.
 func parseConsumeQuery(q string) (p consumeParams, err error) {
 	p.denyStatus = http.StatusTooManyRequests
@@ -158,6 +163,13 @@ func parseConsumeQuery(q string) (p consumeParams, err error) {
 			}
 			seenStatus = true
 			if p.denyStatus, err = parseDenyStatus(value); err != nil {
+				return p, err
+			}
+		case "attempt":
+			if p.attempt > 0 {
+				return p, twice("attempt")
+			}
+			if p.attempt, err = parseInt("attempt", value, 1, maxAttempt); err != nil {
 				return p, err
 			}
 		default:

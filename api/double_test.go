@@ -21,6 +21,8 @@ type double struct {
 	mu       sync.Mutex
 	consumed map[string]int64 // whole tokens by bucket: agent, or agent + inline policy
 	policies map[string]wire.Policy
+	pools    map[string]wire.Pool
+	reports  []api.Reported
 	keys     map[string]api.Record
 	writes   int // versions are counted
 	calls    int // that changed something, or tried to
@@ -41,6 +43,7 @@ func newDouble() *double {
 	return &double{
 		consumed: map[string]int64{},
 		policies: map[string]wire.Policy{},
+		pools:    map[string]wire.Pool{},
 		keys:     map[string]api.Record{},
 		changes:  make(chan api.Change, 100),
 		checks: []wire.HealthCheck{
@@ -290,6 +293,67 @@ func (d *double) DeletePolicy(_ context.Context, _, name string, cond api.Condit
 	}
 	delete(d.policies, name)
 	return nil
+}
+
+func (d *double) Pool(_ context.Context, _, name string, top int) (wire.PoolState, string, error) {
+	leave, err := d.enter(false)
+	defer leave()
+	p, ok := d.pools[name]
+	if !ok && err == nil {
+		err = fmt.Errorf("pool %q: %w", name, api.ErrNotFound)
+	}
+	s := wire.PoolState{Pool: p, Status: wire.PoolStatus{Nodes: []wire.PoolNode{}, Totals: wire.PoolTotals{Fallbacks: map[string]uint64{"warming_up": 1}}}}
+	if top > 0 {
+		s.Status.Top = []wire.PoolAgent{{Agent: "bot", Tenant: api.DefaultTenant, Rate: 5}}
+		s.Status.Tuner = &wire.PoolTuner{Arms: []wire.TunerArm{{Headroom: 1, Depth: 1, Weight: 1}}}
+	}
+	return s, "v-" + name, err
+}
+
+func (d *double) ListPools(_ context.Context, p api.Page) (list []wire.Pool, more bool, err error) {
+	leave, err := d.enter(false)
+	defer leave()
+	names, more := pageOf(keysOf(d.pools), p)
+	for _, n := range names {
+		list = append(list, d.pools[n])
+	}
+	return list, more, err
+}
+
+func (d *double) PutPool(_ context.Context, _ string, p wire.Pool, cond api.Condition) (api.Written, error) {
+	leave, err := d.enter(true)
+	defer leave()
+	_, there := d.pools[p.Name]
+	if err := errors.Join(err, cond.Check(there, "v-"+p.Name)); err != nil {
+		return api.Written{}, err
+	}
+	d.pools[p.Name] = p
+	return api.Written{Version: "v-" + p.Name, Created: !there}, nil
+}
+
+func (d *double) DeletePool(_ context.Context, _, name string, cond api.Condition) error {
+	leave, err := d.enter(true)
+	defer leave()
+	if _, there := d.pools[name]; !there && err == nil {
+		err = fmt.Errorf("pool %q: %w", name, api.ErrNotFound)
+	}
+	if err := errors.Join(err, cond.Check(true, "v-"+name)); err != nil {
+		return err
+	}
+	delete(d.pools, name)
+	return nil
+}
+
+func (d *double) Feedback(_ context.Context, _ string, r api.Reported) error {
+	leave, err := d.enter(true)
+	defer leave()
+	if _, there := d.pools[r.Pool]; r.Pool != "" && !there && err == nil {
+		err = fmt.Errorf("pool %q: %w", r.Pool, api.ErrNotFound)
+	}
+	if err == nil {
+		d.reports = append(d.reports, r)
+	}
+	return err
 }
 
 func (d *double) GetKey(_ context.Context, _, key string) (api.Record, error) {

@@ -37,6 +37,7 @@ var statuses = []struct {
 }{
 	{ErrInvalid, http.StatusBadRequest, wire.ProblemBlank},
 	{ratelimit.ErrInvalidPolicy, http.StatusBadRequest, wire.ProblemBlank},
+	{ratelimit.ErrInvalidPool, http.StatusBadRequest, wire.ProblemBlank},
 	{ErrUnauthorized, http.StatusUnauthorized, wire.ProblemBlank},
 	{ErrForbidden, http.StatusForbidden, wire.ProblemBlank},
 	{ErrNotFound, http.StatusNotFound, wire.ProblemBlank},

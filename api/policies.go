@@ -7,7 +7,6 @@ import (
 	"net/http"
 
 	"github.com/openclaw/clawd/api/wire"
-	"github.com/openclaw/clawd/ratelimit"
 )
 
 // policies reads and writes policies.
@@ -93,33 +92,12 @@ func readPolicy(w http.ResponseWriter, r *http.Request) (policy wire.Policy, err
 		return policy, err
 	}
 	if err := decodeJSON(raw, &policy); err != nil {
-		return policy, decimalFault(raw, err)
+		return policy, decimalFault(raw, err, "refill_rate", "interval_seconds", "guarantee", "weight", "min_rate", "max_rate")
 	}
 	if !bytes.HasPrefix(raw, []byte("{")) { // null leaves the policy as it was
 		return policy, Invalid("body", "must be a JSON object")
 	}
 	return policy, policy.Validate()
-}
-
-// decimalFault finds the field an error of a decimal belongs to, which encoding/json does not tell.
-func decimalFault(raw []byte, err error) error {
-	var members struct {
-		RefillRate      json.RawMessage `json:"refill_rate"`
-		IntervalSeconds json.RawMessage `json:"interval_seconds"`
-	}
-	if fieldOf(err) != "body" || json.Unmarshal(raw, &members) != nil {
-		return err
-	}
-	var d ratelimit.Decimal
-	for _, m := range []struct {
-		field string
-		text  []byte
-	}{{"refill_rate", members.RefillRate}, {"interval_seconds", members.IntervalSeconds}} {
-		if m.text != nil && d.UnmarshalJSON(m.text) != nil {
-			return Invalid(m.field, "must be a number, not negative, with at most six digits after the point")
-		}
-	}
-	return err
 }
 
 // delete answers DELETE /v1/policies/{name}.

@@ -34,6 +34,8 @@ func NewPublic(o Options) (http.Handler, error) {
 	c := &consumer{limiter: b, legacy: o.LegacyHeaders}
 	a := agents{read: b, admin: b}
 	p := policies{read: b, write: b}
+	pl := pools{read: b, write: b}
+	fb := feedback{sink: b, stopping: o.Stopping}
 	k := keys{read: b, write: b, batch: b}
 	w := newWatch(b, o)
 	cl := cluster{view: b, admin: b, backup: b}
@@ -50,6 +52,11 @@ func NewPublic(o Options) (http.Handler, error) {
 		{http.MethodGet, "/v1/policies/{name}", access.Read, p.get},
 		{http.MethodPut, "/v1/policies/{name}", access.Manage, p.put},
 		{http.MethodDelete, "/v1/policies/{name}", access.Manage, p.delete},
+		{http.MethodGet, "/v1/pools", access.Read, pl.list},
+		{http.MethodGet, "/v1/pools/{name}", access.Read, pl.get},
+		{http.MethodPut, "/v1/pools/{name}", access.Manage, pl.put},
+		{http.MethodDelete, "/v1/pools/{name}", access.Manage, pl.delete},
+		{http.MethodPost, "/v1/feedback", access.Consume, fb.post},
 		{http.MethodGet, "/v1/kv", access.Read, w.orElse(k.list)},
 		{http.MethodPost, "/v1/kv", access.Store, k.serveBatch},
 		{http.MethodGet, "/v1/kv/{key}", access.Read, k.get},

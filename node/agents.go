@@ -30,6 +30,7 @@ func (p public) Explain(_ context.Context, c api.Check) (wire.Agent, error) {
 		return wire.Agent{}, apiError(err)
 	}
 	a := agentOf(&v)
+	a.Refill = p.n.refillOf(c.Tenant, c.Agent, a.Refill)
 	if asked {
 		a.WouldAllow = &v.WouldAllow
 	}

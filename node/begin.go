@@ -57,12 +57,13 @@ func (n *Node) beginCounting() {
 func (n *Node) openReplica() error {
 	now := n.now()
 	t := n.options.tuning
+	n.refill = n.newRefill()
 	var err error
 	n.replica, err = replica.Open(replica.Options{
 		Cluster: n.options.Cluster, Node: n.id.node, Name: n.id.name, Run: n.id.run,
 		Store: n.store, Default: n.options.DefaultPolicy,
 		Idle: t.idle, ForgetAfter: t.forgetAfter, ReleaseAfter: t.releaseAfter,
-		HotCells: n.options.HotAgents, Seed: randomID(),
+		HotCells: n.options.HotAgents, Seed: randomID(), Refill: n.refill,
 	}, now)
 	if err != nil {
 		return err
@@ -91,6 +92,7 @@ func (n *Node) startLoops() {
 		{"pull", n.pullLoop},
 		{"idle pages", n.idleLoop},
 		{"tick", n.tickLoop},
+		{"refill", n.refillLoop},
 		{"collection", n.collectLoop},
 		{"audit", n.auditLoop},
 		{"disk", n.diskLoop},

@@ -26,7 +26,7 @@ func (p public) Consume(ctx context.Context, c api.Check) (api.Decision, error) 
 	if err := n.started(); err != nil {
 		return api.Decision{}, err
 	}
-	q := replica.Request{Tenant: c.Tenant, Agent: c.Agent, Tokens: micro(c.Tokens)}
+	q := replica.Request{Tenant: c.Tenant, Agent: c.Agent, Tokens: micro(c.Tokens), Retry: c.Retry}
 	if c.Inline.Given {
 		limit, err := inlineLimit(c.Inline.Policy)
 		if err != nil {
@@ -136,7 +136,7 @@ func (b *batchState) take(checks []api.Check) error {
 	b.limits = b.limits[:0]
 	for i := range checks {
 		c := &checks[i]
-		b.qs[i] = replica.Request{Tenant: c.Tenant, Agent: c.Agent, Tokens: micro(c.Tokens)}
+		b.qs[i] = replica.Request{Tenant: c.Tenant, Agent: c.Agent, Tokens: micro(c.Tokens), Retry: c.Retry}
 		if !c.Inline.Given {
 			continue
 		}

@@ -30,6 +30,9 @@ type metrics struct {
 	peersAlive          prometheus.Gauge
 	memberEvents        prometheus.Counter
 	diskFree, diskTotal prometheus.Gauge
+
+	planSeconds                 prometheus.Histogram
+	planErrors, feedbackReports prometheus.Counter
 }
 
 // The reasons for which a message of a peer is refused.

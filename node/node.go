@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/openclaw/clawd/crdt"
+	"github.com/openclaw/clawd/node/refill"
 	"github.com/openclaw/clawd/node/replica"
 	"github.com/openclaw/clawd/storage"
 )
@@ -40,6 +41,7 @@ type Node struct {
 	rebuilt bool       // the store was lost: do not begin without a peer's state
 	catchUp bool       // there may be facts to fetch before being ready
 	replica *replica.Replica
+	refill  *refill.Controller
 
 	disk       *storage.Watch
 	waiters    *waiters

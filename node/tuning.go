@@ -10,6 +10,7 @@ import (
 type tuning struct {
 	idleInterval    time.Duration // an empty page to peers that got nothing else
 	tickInterval    time.Duration // held shares, member bookkeeping
+	refillInterval  time.Duration // pools and adaptive rates are planned
 	collectInterval time.Duration // idle rows and dead runs leave
 	diskInterval    time.Duration // free space is looked at
 	joinInterval    time.Duration // between attempts to find the first peer
@@ -28,6 +29,7 @@ type tuning struct {
 func (t tuning) withDefaults() tuning {
 	orDefault(&t.idleInterval, time.Second)
 	orDefault(&t.tickInterval, time.Second)
+	orDefault(&t.refillInterval, time.Second)
 	orDefault(&t.collectInterval, 10*time.Second)
 	orDefault(&t.diskInterval, 5*time.Second)
 	orDefault(&t.joinInterval, time.Second)

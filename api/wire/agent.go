@@ -43,10 +43,14 @@ type Bucket struct {
 	Refunded uint64 `json:"refunded"`
 }
 
-// Refill tells at what rate the agent's bucket refills now and what decided it.
+// Refill tells at what rate the agent's bucket refills now and what decided it. With a pool the rate is the planned one,
+// up to which the agent is lent to before others, and Guarantee what it has in any case.
 type Refill struct {
-	TokensPerSecond float64 `json:"tokens_per_second"`
-	Source          string  `json:"source"` // "policy"
+	TokensPerSecond float64   `json:"tokens_per_second"`
+	Source          string    `json:"source"` // "policy", "plan", "owner" (another node decided) or "fallback"
+	Pool            string    `json:"pool,omitempty"`
+	Guarantee       *float64  `json:"guarantee,omitempty"`
+	Forecast        *Forecast `json:"forecast,omitempty"` // of the requests this node is offered
 }
 
 // AgentSummary is one line of a listing.

@@ -86,6 +86,9 @@ func newPool(c *Controller, spec ratelimit.Pool, now int64) *Pool {
 	return p
 }
 
+// Name is the pool's.
+func (p *Pool) Name() string { return p.name }
+
 // estimate begins the estimate of the capacity anew.
 func (p *Pool) estimate() {
 	stated, hard := p.spec.CapacityPerSecond.Float(), p.spec.HardMax.Float()

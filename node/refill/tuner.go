@@ -18,17 +18,19 @@ type Arm struct {
 // None lets more wait than the pool allows, and none grows its part faster than
 // without a tuner, so the worst it can do is to throttle.
 var arms = [...]Arm{
-	{1, 1, instant}, // what a pool without a tuner has
-	{0.5, 1, instant},
-	{2, 1, instant},
-	{1, 0.75, instant},
-	{1, 0.5, instant},
+	{1, 1, Instant}, // what a pool without a tuner has
+	{0.5, 1, Instant},
+	{2, 1, Instant},
+	{1, 0.75, Instant},
+	{1, 0.5, Instant},
 	{1, 1, 1.25},
 	{0.5, 0.75, 1.25},
 }
 
+// Instant is the Slew of an arm that does not bound it.
+const Instant = 1e9
+
 const (
-	instant     = 1e9
 	overWeight  = 4    // λ: a token over what may wait counts like so many throttled
 	tunerRate   = 8    // of Hedge, a second
 	tunerKeep   = 0.98 // a second: what was long ago counts less
@@ -95,7 +97,7 @@ func (t *tuner) moved() bool {
 
 // slewed is the part after the chosen arm's bound on its growth.
 func (t *tuner) slewed(part, before float64) float64 {
-	if a := t.arm(); before > 0 && a.Slew < instant {
+	if a := t.arm(); before > 0 && a.Slew < Instant {
 		return min(part, before*a.Slew)
 	}
 	return part
@@ -125,7 +127,7 @@ func (t *tuner) offer(now int64, n int64, wish float64, tier mlrefill.Tier, p *P
 func (s *shadow) shape(now int64, a Arm, p *Pool) {
 	old := s.limit
 	next := p.rate
-	if s.rate > 0 && a.Slew < instant {
+	if s.rate > 0 && a.Slew < Instant {
 		next = min(next, s.rate*a.Slew)
 	}
 	s.rate = next

@@ -1,0 +1,129 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+
+	"github.com/openclaw/clawd/api/wire"
+	"github.com/openclaw/clawd/ratelimit"
+)
+
+// pools reads and writes pools.
+type pools struct {
+	read  PoolReader
+	write PoolWriter
+}
+
+// list answers GET /v1/pools.
+func (p pools) list(w http.ResponseWriter, r *http.Request) error {
+	q, err := query(r, pageParams...)
+	if err != nil {
+		return err
+	}
+	which, err := page(tenantOf(w), q, MaxNameBytes)
+	if err != nil {
+		return err
+	}
+	list, more, err := p.read.ListPools(r.Context(), which)
+	if err != nil {
+		return err
+	}
+	answer := wire.PoolList{Pools: orEmpty(list)}
+	if more {
+		answer.Next = list[len(list)-1].Name
+	}
+	writeJSON(w, http.StatusOK, answer)
+	return nil
+}
+
+// maxTopForecasts bounds ?top= of a pool.
+const maxTopForecasts = 1000
+
+// get answers GET /v1/pools/{name}.
+func (p pools) get(w http.ResponseWriter, r *http.Request) error {
+	name, err := pathName(r, "name", MaxNameBytes)
+	if err != nil {
+		return err
+	}
+	q, err := query(r, "top")
+	if err != nil {
+		return err
+	}
+	top, err := queryInt(q, "top", maxTopForecasts, 0)
+	if err != nil {
+		return err
+	}
+	state, version, err := p.read.Pool(r.Context(), tenantOf(w), name, int(top))
+	if err != nil {
+		return err
+	}
+	w.Header().Set("ETag", etag(version))
+	writeJSON(w, http.StatusOK, state)
+	return nil
+}
+
+// put answers PUT /v1/pools/{name}.
+func (p pools) put(w http.ResponseWriter, r *http.Request) error {
+	name, err := pathName(r, "name", MaxNameBytes)
+	if err != nil {
+		return err
+	}
+	if _, err := query(r); err != nil {
+		return err
+	}
+	cond, err := condition(r.Header)
+	if err != nil {
+		return err
+	}
+	pool, err := readPool(w, r)
+	if err != nil {
+		return err
+	}
+	if pool.Name != "" && pool.Name != name {
+		return Invalid("name", "is %q, but the path says %q", pool.Name, name)
+	}
+	pool.Name = name
+	written, err := p.write.PutPool(r.Context(), tenantOf(w), pool, cond)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("ETag", etag(written.Version))
+	writeJSON(w, createdOr(http.StatusOK, written), pool)
+	return nil
+}
+
+// readPool reads a pool and validates it.
+func readPool(w http.ResponseWriter, r *http.Request) (pool wire.Pool, err error) {
+	var raw json.RawMessage
+	if err := readJSON(w, r, maxJSONBody, &raw, false); err != nil {
+		return pool, err
+	}
+	if err := decodeJSON(raw, &pool); err != nil {
+		return pool, decimalFault(raw, err, "capacity_per_second", "hard_max")
+	}
+	if !bytes.HasPrefix(raw, []byte("{")) { // null leaves the pool as it was
+		return pool, Invalid("body", "must be a JSON object")
+	}
+	return pool, pool.Validate()
+}
+
+// delete answers DELETE /v1/pools/{name}.
+func (p pools) delete(w http.ResponseWriter, r *http.Request) error {
+	return remove(w, r, "name", MaxNameBytes, p.write.DeletePool)
+}
+
+// decimalFault finds the field an error of a decimal belongs to, which encoding/json does not tell.
+func decimalFault(raw []byte, err error, fields ...string) error {
+	var members map[string]json.RawMessage
+	if fieldOf(err) != "body" || json.Unmarshal(raw, &members) != nil {
+		return err
+	}
+	var d ratelimit.Decimal
+	for _, field := range fields {
+		if text := members[field]; text != nil && d.UnmarshalJSON(text) != nil {
+			return Invalid(field, "must be a number, not negative, with at most six digits after the point")
+		}
+	}
+	return err
+}
