@@ -47,6 +47,7 @@ func loadContract(t testing.TB) *contract {
 	}
 	openapi3filter.RegisterBodyDecoder("text/event-stream", plainBody)
 	openapi3filter.RegisterBodyDecoder("application/yaml", plainBody)
+	openapi3filter.RegisterBodyDecoder(wire.ContentTypeLines, plainBody)
 	return &contract{doc, router}
 }
 
@@ -152,6 +153,9 @@ func TestContractSchemas(t *testing.T) {
 		"JoinResponse": wire.JoinResponse{}, "LeaveResponse": wire.LeaveResponse{}, "ForgetRequest": wire.ForgetRequest{},
 		"ForgetResponse": wire.ForgetResponse{}, "Health": wire.Health{}, "HealthCheck": wire.HealthCheck{},
 		"BackupRequest": wire.BackupRequest{}, "BackupResponse": wire.BackupResponse{},
+		"Pool": wire.Pool{}, "PoolList": wire.PoolList{}, "PoolState": wire.PoolState{}, "PoolStatus": wire.PoolStatus{},
+		"Forecast": wire.Forecast{}, "FeedbackRequest": wire.FeedbackRequest{}, "FeedbackReport": wire.FeedbackReport{},
+		"FeedbackResponse": wire.FeedbackResponse{},
 	}
 	for name, v := range types {
 		ref := c.doc.Components.Schemas[name]

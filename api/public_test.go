@@ -3,6 +3,7 @@ package api_test
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -203,6 +204,40 @@ func TestPolicies(t *testing.T) {
 	})
 	if res, _ := b.do("GET /v1/policies/a%2Fb", ""); res.Header.Get("ETag") != `"v-a/b"` {
 		t.Errorf("ETag is %s", res.Header.Get("ETag"))
+	}
+}
+
+func TestPools(t *testing.T) {
+	b := newBench(t, api.Options{})
+	gpu := `{"name":"gpu","capacity_per_second":28000,"max_queue_delay_ms":50,"hard_max":40000.5,"tuner":"shadow"}`
+	b.run([]exchange{
+		{"GET /v1/pools/gpu", "", nil, 404, `{"type":"about:blank","title":"Not Found","status":404,"detail":"pool \"gpu\": not found",…`},
+		{"PUT /v1/pools/gpu", `{"capacity_per_second":28000,"max_queue_delay_ms":50,"hard_max":40000.5,"tuner":"shadow"}`, nil, 201, gpu},
+		{"PUT /v1/pools/gpu", gpu, []string{`If-Match: "v-gpu"`}, 200, gpu},
+		{"PUT /v1/pools/gpu", gpu, []string{`If-Match: "other"`}, 412, `{"type":"about:blank","title":"Precondition Failed",…`},
+		{"PUT /v1/pools/gpu", gpu, []string{`If-None-Match: *`}, 412, `{"type":"about:blank","title":"Precondition Failed",…`},
+		{"PUT /v1/pools/a%2Fb", `{"hard_max":1}`, nil, 201, `{"name":"a/b","hard_max":1}`},
+		{"GET /v1/pools", "", nil, 200, `{"pools":[{"name":"a/b","hard_max":1},` + gpu + `]}`},
+		{"GET /v1/pools?limit=1", "", nil, 200, `{"pools":[{"name":"a/b","hard_max":1}],"next":"a/b"}`},
+		{"GET /v1/pools/gpu", "", nil, 200, `{"name":"gpu","capacity_per_second":28000,"max_queue_delay_ms":50,"hard_max":40000.5,"tuner":"shadow","status":{…`},
+		{"GET /v1/pools/gpu?top=5", "", nil, 200, `{"name":"gpu",…`},
+		{"POST /v1/feedback", `{"reports":[{"pool":"gpu","requests":10,"errors":1,"latency_ms_sum":500,"window_seconds":1}]}`, nil, 200, `{"accepted":1}`},
+		{"POST /v1/feedback", `{"reports":[{"agent":"bot","requests":4,"latency_histogram":{"bounds_ms":[10,20],"counts":[2,1,1]}}]}`, nil, 200, `{"accepted":1}`},
+		{"POST /v1/feedback", `{"reports":[{"pool":"nope","requests":10}]}`, nil, 404, `{…`},
+		{"POST /v1/feedback", "{\"pool\":\"gpu\",\"requests\":7}\n\n{\"agent\":\"bot\",\"requests\":8}\n", []string{"Content-Type: application/x-ndjson"}, 200, `{"accepted":2}`},
+		{"DELETE /v1/pools/gpu", "", []string{`If-Match: "no"`}, 412, `{…`},
+		{"DELETE /v1/pools/gpu", "", nil, 204, ``},
+		{"DELETE /v1/pools/gpu", "", nil, 404, `{…`},
+		{"POST /v1/agents/bot/consume?attempt=2", "", nil, 200, `{"allowed":true,…`},
+	})
+	want := []api.Reported{
+		{Pool: "gpu", Requests: 10, Errors: 1, LatencySum: 0.5, Seconds: 1},
+		{Agent: "bot", Requests: 4, LatencySum: 0.055},
+		{Pool: "gpu", Requests: 7},
+		{Agent: "bot", Requests: 8},
+	}
+	if !slices.Equal(b.backend.reports, want) {
+		t.Errorf("reported %+v, want %+v", b.backend.reports, want)
 	}
 }
 

@@ -86,6 +86,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		memberEvents:  f.counter("clawd_member_changes_total", "Changes of the member list."),
 		diskFree:      f.gauge("clawd_disk_free_bytes", "Free space on the disk of the data directory."),
 		diskTotal:     f.gauge("clawd_disk_size_bytes", "Size of the disk of the data directory."),
+
+		planSeconds: f.histogram("clawd_refill_plan_duration_seconds", "Time to plan all pools and adaptive rates.",
+			[]float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1}),
+		planErrors:      f.counter("clawd_refill_publish_errors_total", "Plans that could not be told to the other nodes."),
+		feedbackReports: f.counter("clawd_refill_feedback_reports_total", "Reports of downstream calls that were taken in."),
 	}
 }
 

@@ -273,6 +273,12 @@ const (
 	jumpPenance = 30 * second
 )
 
+// hasJumped tells whether that was a short while ago.
+func (c *Controller) hasJumped(now int64) bool {
+	at := c.jumped.Load()
+	return at != 0 && now < at+jumpPenance
+}
+
 // Tick does what is due about once a second and returns what the others are to be
 // told. What is returned must be durable before it leaves this node.
 func (c *Controller) Tick(now int64) (writes []Write) {

@@ -135,7 +135,7 @@ func (l *loose) tick(c *Controller, now int64, writes []Write) []Write {
 	var expect []expectation
 	var decided []decision
 	totals := LooseTotals{Agents: len(agents)}
-	jumped := now < c.jumped.Load()+jumpPenance && c.jumped.Load() != 0
+	jumped := c.hasJumped(now)
 	for _, a := range agents {
 		f, t, _ := a.forecast(now)
 		trust := t.Weight()

@@ -127,7 +127,7 @@ func (p *Pool) noteFallbackLocked(now int64, plan *PoolPlan) {
 	why := Trusted
 	trust := p.demand.Trust()
 	switch {
-	case now < p.c.jumped.Load()+jumpPenance:
+	case p.c.hasJumped(now):
 		why = ClockJump
 	case p.spec.CapacityPerSecond == 0 && (p.fed.heard == 0 || now-p.fed.heard > feedSilence):
 		why = Blind
