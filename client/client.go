@@ -62,6 +62,7 @@ func (o Options) withDefaults() Options {
 type Client struct {
 	Agents   *Agents
 	Policies *Policies
+	Pools    *Pools
 	KV       *KV
 	Cluster  *Cluster
 	Health   *Health
@@ -80,6 +81,7 @@ func New(baseURL string, o Options) (*Client, error) {
 	return &Client{
 		Agents:   &Agents{t},
 		Policies: &Policies{t},
+		Pools:    &Pools{t},
 		KV:       &KV{t},
 		Cluster:  &Cluster{t},
 		Health:   &Health{t},

@@ -5,6 +5,9 @@ import "github.com/openclaw/clawd/ratelimit"
 // Pool is a shared downstream capacity: the body of a PUT.
 type Pool = ratelimit.Pool
 
+// DefaultQueueDelayMS is the max_queue_delay_ms of a pool that does not say.
+const DefaultQueueDelayMS = ratelimit.DefaultQueueDelayMS
+
 // PoolList answers GET /v1/pools, ordered by name.
 type PoolList struct {
 	Pools []Pool `json:"pools"`

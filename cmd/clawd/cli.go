@@ -88,7 +88,7 @@ Exit codes: 0 ok, 1 error, 2 wrong usage or configuration, 3 denied.`,
 		}
 	}
 	add(groupNode, c.serveCommand(), c.configCommand(), c.backupCommand(), c.restoreCommand(), c.healthcheckCommand())
-	add(groupLimit, c.consumeCommand(), c.peekCommand(), c.refundCommand(), c.resetCommand(), c.agentsCommand(), c.policyCommand(), c.replayCommand())
+	add(groupLimit, c.consumeCommand(), c.peekCommand(), c.refundCommand(), c.resetCommand(), c.agentsCommand(), c.policyCommand(), c.poolCommand(), c.replayCommand())
 	add(groupStore, c.kvCommand())
 	add(groupCluster, c.statusCommand(), c.membersCommand(), c.verifyCommand())
 	root.AddCommand(c.costCommand(), c.versionCommand(), c.manCommand())

@@ -170,7 +170,7 @@ func policyItems(doc any) []any {
 
 func parsePolicy(item any) (client.Policy, error) {
 	var p client.Policy
-	if err := decodePolicy(item, &p); err != nil {
+	if err := decodeStrictly(item, &p); err != nil {
 		return p, err
 	}
 	if p.Name == "" {
@@ -182,16 +182,16 @@ func parsePolicy(item any) (client.Policy, error) {
 	return p, nil
 }
 
-// decodePolicy reads what has the JSON form of a policy, and refuses members a
-// policy does not have.
-func decodePolicy(item any, p *client.Policy) error {
+// decodeStrictly reads what has the JSON form of a policy, say, and refuses members it
+// does not have.
+func decodeStrictly(item, into any) error {
 	asJSON, err := json.Marshal(item)
 	if err != nil {
 		return err
 	}
 	dec := json.NewDecoder(bytes.NewReader(asJSON))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(p); err != nil {
+	if err := dec.Decode(into); err != nil {
 		return plainJSON(err)
 	}
 	return nil

@@ -40,6 +40,21 @@ func (v *policyValue) String() string {
 	if p.Minority != "" {
 		parts = append(parts, "minority="+p.Minority)
 	}
+	if p.Pool != "" {
+		parts = append(parts, "pool="+p.Pool)
+	}
+	if p.Guarantee != nil {
+		parts = append(parts, "guarantee="+p.Guarantee.String())
+	}
+	for _, rate := range []struct {
+		member string
+		value  fmt.Stringer
+		given  bool
+	}{{"weight", p.Weight, p.Weight != 0}, {"min_rate", p.MinRate, p.MinRate != 0}, {"max_rate", p.MaxRate, p.MaxRate != 0}} {
+		if rate.given {
+			parts = append(parts, rate.member+"="+rate.value.String())
+		}
+	}
 	return strings.Join(parts, ",")
 }
 
@@ -58,7 +73,7 @@ func (v *policyValue) Set(s string) error {
 		}
 	}
 	p := client.Policy{}
-	if err := decodePolicy(members, &p); err != nil {
+	if err := decodeStrictly(members, &p); err != nil {
 		return err
 	}
 	p.Name = orElse(p.Name, v.policy.Name)

@@ -2,6 +2,7 @@ package refill
 
 import (
 	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,7 +72,8 @@ func (c *Controller) Bind(old *Agent, name string, p *ratelimit.Compiled, now in
 		a.seen = now
 	}
 	if p.Policy.Pool != "" {
-		a.pool = c.pool(p.Policy.Pool)
+		tenant, _, _ := strings.Cut(name, "\x00")
+		a.pool = c.pool(poolID(tenant, p.Policy.Pool))
 	}
 	a.publish(p.Policy.StaticRate(), now)
 	a.rate = a.ceiling()

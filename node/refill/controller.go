@@ -85,27 +85,28 @@ func New(o Options) *Controller {
 	return c
 }
 
-func (c *Controller) pool(name string) *Pool { return (*c.pools.Load())[name] }
+func (c *Controller) pool(id string) *Pool { return (*c.pools.Load())[id] }
 
-// Pool finds a pool by name; nil when there is none.
-func (c *Controller) Pool(name string) *Pool { return c.pool(name) }
+// Pool finds a pool of a tenant by name; nil when there is none.
+func (c *Controller) Pool(tenant, name string) *Pool { return c.pool(poolID(tenant, name)) }
 
-// Pools lists the pools by name.
+// Pools lists the pools by tenant and name.
 func (c *Controller) Pools() []*Pool {
 	m := *c.pools.Load()
 	list := make([]*Pool, 0, len(m))
-	for _, name := range slices.Sorted(maps.Keys(m)) {
-		list = append(list, m[name])
+	for _, id := range slices.Sorted(maps.Keys(m)) {
+		list = append(list, m[id])
 	}
 	return list
 }
 
 // SetPool makes, changes or (with a nil spec) deletes a pool. It reports whether
 // buckets have to be bound again: whether there is a pool of that name changed.
-func (c *Controller) SetPool(now int64, name string, spec *ratelimit.Pool) (rebind bool) {
+func (c *Controller) SetPool(now int64, tenant, name string, spec *ratelimit.Pool) (rebind bool) {
+	id := poolID(tenant, name)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	have := c.pool(name)
+	have := c.pool(id)
 	switch {
 	case spec == nil && have == nil:
 		return false
@@ -116,35 +117,35 @@ func (c *Controller) SetPool(now int64, name string, spec *ratelimit.Pool) (rebi
 	next := maps.Clone(*c.pools.Load())
 	if spec == nil {
 		have.retired.Store(true)
-		delete(next, name)
-		c.keep(name, have)
+		delete(next, id)
+		c.keep(id, have)
 	} else {
-		p := newPool(c, *spec, now)
-		p.name = name
+		p := newPool(c, tenant, name, *spec, now)
 		c.open(p, now)
-		next[name] = p
+		next[id] = p
 	}
 	c.pools.Store(&next)
 	return true
 }
 
 // keep remembers the ledger of a deleted pool: a pool of that name may come back.
-func (c *Controller) keep(name string, p *Pool) {
+func (c *Controller) keep(id string, p *Pool) {
 	p.gate.Lock()
 	defer p.gate.Unlock()
-	b := c.books[name]
+	b := c.books[id]
 	if b.statements == nil {
 		b.statements = make(map[uint64]heardStatement)
 	}
 	for _, s := range append(p.ledger.Peers(), p.ledger.Statement()) {
 		b.statements[s.Node] = heardStatement{s: s, restored: true}
 	}
-	c.books[name] = b
+	c.books[id] = b
 }
 
 // open gives a new pool what was heard of it before it.
 func (c *Controller) open(p *Pool, now int64) {
-	b := c.books[p.name]
+	id := poolID(p.tenant, p.name)
+	b := c.books[id]
 	p.gate.Lock()
 	p.ledger.Gone(c.members.Load().Gone)
 	p.gate.Unlock()
@@ -159,7 +160,7 @@ func (c *Controller) open(p *Pool, now int64) {
 		p.gate.Unlock()
 	}
 	b.statements = nil
-	c.books[p.name] = b
+	c.books[id] = b
 }
 
 // maxBooks bounds what is remembered of pools that are not there.
@@ -167,7 +168,8 @@ const maxBooks = 4096
 
 // SetLedger takes in the register that begins a ledger of a pool; version is the
 // register's.
-func (c *Controller) SetLedger(now int64, pool string, version uint64, begin Beginning) {
+func (c *Controller) SetLedger(now int64, tenant, name string, version uint64, begin Beginning) {
+	pool := poolID(tenant, name)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b, known := c.books[pool]
@@ -185,17 +187,18 @@ func (c *Controller) SetLedger(now int64, pool string, version uint64, begin Beg
 }
 
 // HasLedger reports whether a ledger of the pool was ever begun.
-func (c *Controller) HasLedger(pool string) bool {
+func (c *Controller) HasLedger(tenant, name string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.books[pool].version != 0
+	return c.books[poolID(tenant, name)].version != 0
 }
 
-// HearStatement takes in what a node says of its part of a pool: the register of
-// this name. restored says that it was on this node's disk at the start. It
+// HearStatement takes in what a node says of its part of a tenant's pool: the
+// register of this name. restored says that it was on this node's disk at the start. It
 // reports false for what cannot be one.
-func (c *Controller) HearStatement(now int64, name string, value []byte, restored bool) bool {
+func (c *Controller) HearStatement(now int64, tenant, name string, value []byte, restored bool) bool {
 	pool, node, ok := ParseStatementName(name)
+	pool = poolID(tenant, pool)
 	if !ok {
 		return false
 	}
@@ -252,9 +255,10 @@ func (c *Controller) list(a *Agent) { c.home(a).add(a) }
 
 // Write is what the other nodes are to be told: a register of this node.
 type Write struct {
-	Kind  Kind
-	Name  string
-	Value []byte
+	Kind   Kind
+	Tenant string
+	Name   string
+	Value  []byte
 }
 
 // Kind is which name space a Write belongs to.
@@ -324,12 +328,12 @@ func (p *Pool) tick(pl *planner, now int64, seconds float64, writes []Write) []W
 	p.last, p.window = p.window, window{}
 	if due {
 		if value, err := encodeStatement(s); err == nil {
-			writes = append(writes, Write{WriteStatement, StatementName(p.name, p.c.opts.Self), value})
+			writes = append(writes, Write{WriteStatement, p.tenant, StatementName(p.name, p.c.opts.Self), value})
 		}
 	}
 	if b, ok := p.beginLocked(); ok {
 		if value, err := EncodeBeginning(b); err == nil {
-			writes = append(writes, Write{WriteLedger, p.name, value})
+			writes = append(writes, Write{WriteLedger, p.tenant, p.name, value})
 		}
 	}
 	return writes

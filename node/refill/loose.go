@@ -177,7 +177,7 @@ func (l *loose) tick(c *Controller, now int64, writes []Write) []Write {
 		return writes
 	}
 	if value := l.statement(expect, decided, now); value != nil {
-		writes = append(writes, Write{WriteRates, RatesName(c.opts.Self), value})
+		writes = append(writes, Write{WriteRates, "", RatesName(c.opts.Self), value})
 	}
 	return writes
 }

@@ -12,8 +12,8 @@ import (
 
 // Pool is this node's part of a downstream's capacity.
 type Pool struct {
-	c    *Controller
-	name string
+	c            *Controller
+	tenant, name string
 	flock
 
 	// Read on every request, by one atomic load each.
@@ -70,11 +70,14 @@ type Totals struct {
 // paid off.
 const full = int64(1) << 52
 
-func newPool(c *Controller, spec ratelimit.Pool, now int64) *Pool {
+// poolID is how a pool of a tenant is found.
+func poolID(tenant, name string) string { return tenant + "\x00" + name }
+
+func newPool(c *Controller, tenant, name string, spec ratelimit.Pool, now int64) *Pool {
 	p := &Pool{
-		c: c, name: spec.Name, spec: spec, use: mlrefill.Shared, members: 1,
+		c: c, tenant: tenant, name: name, spec: spec, use: mlrefill.Shared, members: 1,
 		depths: mlrefill.NewDepths(1), ledger: mlrefill.NewLedger(c.opts.Self),
-		demand: mlrefill.NewHot(c.model, now, mlrefill.Jitter(c.opts.Seed, "pool "+spec.Name)),
+		demand: mlrefill.NewHot(c.model, now, mlrefill.Jitter(c.opts.Seed, poolID(tenant, name))),
 	}
 	p.fed.last = now
 	p.depth = p.depths.Factor()
@@ -86,8 +89,11 @@ func newPool(c *Controller, spec ratelimit.Pool, now int64) *Pool {
 	return p
 }
 
-// Name is the pool's.
+// Name is the pool's, within its Tenant.
 func (p *Pool) Name() string { return p.name }
+
+// Tenant is whose pool it is.
+func (p *Pool) Tenant() string { return p.tenant }
 
 // estimate begins the estimate of the capacity anew.
 func (p *Pool) estimate() {

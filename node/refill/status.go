@@ -125,10 +125,10 @@ func (c *Controller) Ticks() Ticks {
 
 // Begin returns the register that begins the first ledger of a pool, for the node
 // that makes the pool; false when there is one.
-func (c *Controller) Begin(pool string) (Write, bool) {
-	if c.HasLedger(pool) {
+func (c *Controller) Begin(tenant, name string) (Write, bool) {
+	if c.HasLedger(tenant, name) {
 		return Write{}, false
 	}
 	value, err := EncodeBeginning(Beginning{Founders: c.members.Load().Nodes, First: true})
-	return Write{WriteLedger, pool, value}, err == nil
+	return Write{WriteLedger, tenant, name, value}, err == nil
 }
