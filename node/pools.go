@@ -13,16 +13,16 @@ import (
 )
 
 // Pool implements api.PoolReader.
-func (p public) Pool(_ context.Context, _, name string, top int) (wire.PoolState, string, error) {
+func (p public) Pool(_ context.Context, tenant, name string, top int) (wire.PoolState, string, error) {
 	if err := p.n.started(); err != nil {
 		return wire.PoolState{}, "", err
 	}
-	pool, version, err := p.n.replica.Pool(name)
+	pool, version, err := p.n.replica.Pool(tenant, name)
 	if err != nil {
 		return wire.PoolState{}, "", apiError(err)
 	}
 	s := wire.PoolState{Pool: pool}
-	if state := p.n.refill.Pool(name); state != nil {
+	if state := p.n.refill.Pool(tenant, name); state != nil {
 		s.Status = p.n.poolStatus(state, top)
 	}
 	s.Status.Nodes = orNone(s.Status.Nodes)
@@ -34,7 +34,7 @@ func (p public) ListPools(_ context.Context, page api.Page) ([]wire.Pool, bool, 
 	if err := p.n.started(); err != nil {
 		return nil, false, err
 	}
-	list := p.n.replica.Pools(page.Prefix, page.After, page.Limit+1)
+	list := p.n.replica.Pools(page.Tenant, page.Prefix, page.After, page.Limit+1)
 	if len(list) > page.Limit {
 		return list[:page.Limit], true, nil
 	}
@@ -42,17 +42,17 @@ func (p public) ListPools(_ context.Context, page api.Page) ([]wire.Pool, bool, 
 }
 
 // PutPool implements api.PoolWriter.
-func (p public) PutPool(ctx context.Context, _ string, pool wire.Pool, cond api.Condition) (api.Written, error) {
+func (p public) PutPool(ctx context.Context, tenant string, pool wire.Pool, cond api.Condition) (api.Written, error) {
 	if err := p.n.started(); err != nil {
 		return api.Written{}, err
 	}
 	n := p.n
 	now := n.now()
 	n.refill.SetMembers(now.Mono, n.replica.RefillMembers(now))
-	version, created, wait, err := n.replica.PutPool(now, pool, versionCondition(cond))
+	version, created, wait, err := n.replica.PutPool(now, tenant, pool, versionCondition(cond))
 	if err == nil {
 		// Who shares it is settled along with it, so that it can be used at once.
-		if w, needed := n.refill.Begin(pool.Name); needed {
+		if w, needed := n.refill.Begin(tenant, pool.Name); needed {
 			wait, err = n.replica.PublishRefill(now, w)
 		}
 	}
@@ -63,11 +63,11 @@ func (p public) PutPool(ctx context.Context, _ string, pool wire.Pool, cond api.
 }
 
 // DeletePool implements api.PoolWriter.
-func (p public) DeletePool(ctx context.Context, _, name string, cond api.Condition) error {
+func (p public) DeletePool(ctx context.Context, tenant, name string, cond api.Condition) error {
 	if err := p.n.started(); err != nil {
 		return err
 	}
-	wait, err := p.n.replica.DeletePool(p.n.now(), name, versionCondition(cond))
+	wait, err := p.n.replica.DeletePool(p.n.now(), tenant, name, versionCondition(cond))
 	return p.n.durably(ctx, wait, err)
 }
 
@@ -83,7 +83,7 @@ func (p public) Feedback(_ context.Context, tenant string, r api.Reported) error
 		p.n.refill.ReportAgent(now, p.n.replica.SideOf(tenant, r.Agent), o)
 		return nil
 	}
-	pool := p.n.refill.Pool(r.Pool)
+	pool := p.n.refill.Pool(tenant, r.Pool)
 	if pool == nil {
 		return fmt.Errorf("%w: pool %q", api.ErrNotFound, r.Pool)
 	}

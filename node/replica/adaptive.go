@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/openclaw/clawd/crdt"
@@ -99,18 +101,21 @@ func takePools(now Instant, parts []part, view *ratelimit.View) (refused *part, 
 	return nil, 0
 }
 
-// pools of the cluster, with their versions.
+// poolID is a pool of a tenant.
+type poolID struct{ tenant, name string }
+
+// versionedPool is a pool and its register's version.
 type versionedPool struct {
 	ratelimit.Pool
 	version crdt.HLC
 }
 
-func poolKey(name string) crdt.RegisterKey {
-	return crdt.RegisterKey{Space: crdt.SpacePool, Name: name}
+func poolKey(tenant, name string) crdt.RegisterKey {
+	return crdt.RegisterKey{Space: crdt.SpacePool, Tenant: tenant, Name: name}
 }
 
-// PutPool stores a pool for the whole cluster.
-func (r *Replica) PutPool(now Instant, p ratelimit.Pool, cond Cond) (version crdt.HLC, created bool, wait uint64, err error) {
+// PutPool stores a pool of a tenant for the whole cluster.
+func (r *Replica) PutPool(now Instant, tenant string, p ratelimit.Pool, cond Cond) (version crdt.HLC, created bool, wait uint64, err error) {
 	if err := p.Validate(); err != nil {
 		return 0, false, 0, err
 	}
@@ -121,7 +126,7 @@ func (r *Replica) PutPool(now Instant, p ratelimit.Pool, cond Cond) (version crd
 	if err != nil {
 		return 0, false, 0, err
 	}
-	reg, wait, err := r.writeRegister(now, poolKey(p.Name), func(have crdt.Register, found bool) (crdt.Register, error) {
+	reg, wait, err := r.writeRegister(now, poolKey(tenant, p.Name), func(have crdt.Register, found bool) (crdt.Register, error) {
 		created = !found || have.Deleted
 		return crdt.Register{Value: value}, cond.check(have, !created)
 	})
@@ -129,8 +134,8 @@ func (r *Replica) PutPool(now Instant, p ratelimit.Pool, cond Cond) (version crd
 }
 
 // DeletePool removes a pool. Agents whose policy names it have their static rate.
-func (r *Replica) DeletePool(now Instant, name string, cond Cond) (wait uint64, err error) {
-	_, wait, err = r.writeRegister(now, poolKey(name), func(have crdt.Register, found bool) (crdt.Register, error) {
+func (r *Replica) DeletePool(now Instant, tenant, name string, cond Cond) (wait uint64, err error) {
+	_, wait, err = r.writeRegister(now, poolKey(tenant, name), func(have crdt.Register, found bool) (crdt.Register, error) {
 		if !found || have.Deleted {
 			return crdt.Register{}, fmt.Errorf("pool %q: %w", name, ErrNotFound)
 		}
@@ -140,54 +145,53 @@ func (r *Replica) DeletePool(now Instant, name string, cond Cond) (wait uint64, 
 }
 
 // Pool reads one pool and its version.
-func (r *Replica) Pool(name string) (ratelimit.Pool, crdt.HLC, error) {
-	p, ok := (*r.pools.Load())[name]
+func (r *Replica) Pool(tenant, name string) (ratelimit.Pool, crdt.HLC, error) {
+	p, ok := (*r.pools.Load())[poolID{tenant, name}]
 	if !ok {
 		return ratelimit.Pool{}, 0, fmt.Errorf("pool %q: %w", name, ErrNotFound)
 	}
 	return p.Pool, p.version, nil
 }
 
-// Pools lists pools by name, after the given one.
-func (r *Replica) Pools(prefix, after string, limit int) []ratelimit.Pool {
-	pools := *r.pools.Load()
+// Pools lists a tenant's pools by name, after the given one.
+func (r *Replica) Pools(tenant, prefix, after string, limit int) []ratelimit.Pool {
 	var list []ratelimit.Pool
-	for _, name := range sortedKeys(pools) {
-		if name > after && len(name) >= len(prefix) && name[:len(prefix)] == prefix {
-			if list = append(list, pools[name].Pool); len(list) == limit {
-				break
-			}
+	for id, p := range *r.pools.Load() {
+		if id.tenant == tenant && id.name > after && strings.HasPrefix(id.name, prefix) {
+			list = append(list, p.Pool)
 		}
 	}
-	return list
+	slices.SortFunc(list, func(a, b ratelimit.Pool) int { return strings.Compare(a.Name, b.Name) })
+	return list[:min(len(list), limit)]
 }
 
 // poolChanged follows a pool's register.
-func (r *Replica) poolChanged(now Instant, name string, reg crdt.Register) {
+func (r *Replica) poolChanged(now Instant, k crdt.RegisterKey, reg crdt.Register) {
+	id := poolID{k.Tenant, k.Name}
 	next := maps.Clone(*r.pools.Load())
-	delete(next, name)
+	delete(next, id)
 	var spec *ratelimit.Pool
 	if !reg.Deleted {
 		p := versionedPool{version: reg.Version}
 		if json.Unmarshal(reg.Value, &p.Pool) != nil || p.Validate() != nil {
 			r.counters.unreadable.Add(1)
 		} else {
-			p.Name = name
-			next[name] = p
+			p.Name = k.Name
+			next[id] = p
 			spec = &p.Pool
 		}
 	}
 	r.pools.Store(&next)
-	if r.opts.Refill != nil && r.opts.Refill.SetPool(now.Mono, name, spec) {
+	if r.opts.Refill != nil && r.opts.Refill.SetPool(now.Mono, k.Tenant, k.Name, spec) {
 		set := r.policies.Load() // buckets look their pool up when they are bound
-		r.policies.Store(newPolicySet(set.gen+1, now.Mono, set.byName, r.opts.Default))
+		r.policies.Store(newPolicySet(set.gen+1, now.Mono, set.tenants, r.opts.Default))
 	}
 }
 
 // PublishRefill writes what the refill controller wants the other nodes to know.
 // It leaves this node after the next flush.
 func (r *Replica) PublishRefill(now Instant, w refill.Write) (wait uint64, err error) {
-	key := crdt.RegisterKey{Space: refillSpaces[w.Kind], Name: w.Name}
+	key := crdt.RegisterKey{Space: refillSpaces[w.Kind], Tenant: w.Tenant, Name: w.Name}
 	_, wait, err = r.writeRegister(now, key, func(crdt.Register, bool) (crdt.Register, error) {
 		return crdt.Register{Value: w.Value}, nil
 	})
@@ -210,10 +214,10 @@ func (r *Replica) refillChanged(now Instant, k crdt.RegisterKey, reg crdt.Regist
 	case crdt.SpaceLedger:
 		begin, err := refill.ParseBeginning(reg.Value)
 		if understood = err == nil; understood {
-			c.SetLedger(now.Mono, k.Name, uint64(reg.Version), begin)
+			c.SetLedger(now.Mono, k.Tenant, k.Name, uint64(reg.Version), begin)
 		}
 	case crdt.SpaceShare:
-		understood = c.HearStatement(now.Mono, k.Name, reg.Value, !r.opened)
+		understood = c.HearStatement(now.Mono, k.Tenant, k.Name, reg.Value, !r.opened)
 	case crdt.SpaceRates:
 		if r.opened { // what was expected before the start is too old
 			understood = c.HearRates(now.Mono, k.Name, reg.Value)
@@ -237,11 +241,14 @@ func (r *Replica) SideOf(tenant, agent string) *refill.Agent {
 	return nil
 }
 
+// heardLately is how long ago a peer was heard that still counts as seen.
+const heardLately = int64(10 * time.Second)
+
 // RefillMembers is who the refill controller shares pools with.
 func (r *Replica) RefillMembers(now Instant) refill.Members {
 	r.merge.Lock()
 	defer r.merge.Unlock()
-	m := refill.Members{Nodes: []uint64{uint64(r.self)}, Ready: []uint64{uint64(r.self)}, Minority: !r.majority(now)}
+	m := refill.Members{Nodes: []uint64{uint64(r.self)}, Ready: []uint64{uint64(r.self)}, Minority: !r.majority(now, now.Mono-heardLately)}
 	for _, id := range sortedKeys(r.peers) {
 		p := r.peers[id]
 		switch {

@@ -60,7 +60,7 @@ func newReplica(o Options, now Instant) *Replica {
 	r.view.Store(&ratelimit.View{Members: 1})
 	r.policies.Store(newPolicySet(1, now.Mono, nil, o.Default))
 	r.prices.Store(&map[string]*priceSet{})
-	r.pools.Store(&map[string]versionedPool{})
+	r.pools.Store(&map[poolID]versionedPool{})
 	controls := make(map[string]agentControl)
 	r.controls.Store(&controls)
 	r.feed.init()

@@ -237,7 +237,7 @@ func (r *Replica) registerChanged(now Instant, key string, reg crdt.Register) {
 	case crdt.SpaceMember:
 		r.memberChanged(now, k, reg)
 	case crdt.SpacePool:
-		r.poolChanged(now, k.Name, reg)
+		r.poolChanged(now, k, reg)
 	case crdt.SpaceShare, crdt.SpaceLedger, crdt.SpaceRates:
 		r.refillChanged(now, k, reg)
 	case crdt.SpaceKV:

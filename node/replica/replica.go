@@ -126,7 +126,7 @@ type Replica struct {
 	clock *crdt.Clock
 
 	policies atomic.Pointer[policySet]
-	pools    atomic.Pointer[map[string]versionedPool]
+	pools    atomic.Pointer[map[poolID]versionedPool]
 	opened   bool                                    // what was on disk is loaded
 	controls atomic.Pointer[map[string]agentControl] // by tenant 0x00 agent
 	prices   atomic.Pointer[map[string]*priceSet]    // by tenant
