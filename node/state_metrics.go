@@ -53,6 +53,9 @@ func (n *Node) registerState() error {
 	if err := n.registry.Register(c); err != nil {
 		return err
 	}
+	if err := n.registry.Register(newRefillCollector(n)); err != nil {
+		return err
+	}
 	if n.top == nil {
 		return nil
 	}
