@@ -145,7 +145,7 @@ func prefixEnd(prefix []byte) []byte {
 // namedRange is the range of keys of a space whose raw part begins with prefix
 // and is greater than from; from "" means from the beginning.
 func namedRange(space, prefix, from string) (lower, upper []byte) {
-	lower = appendEscapedPrefix([]byte(space), prefix)
+	lower = appendEscapedPrefix(append(make([]byte, 0, namedKeyLen(space, prefix)), space...), prefix)
 	upper = prefixEnd(append([]byte(nil), lower...))
 	if from == "" || from < prefix {
 		return lower, upper

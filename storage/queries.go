@@ -200,8 +200,9 @@ func (q Queries) Index(origin crdt.Origin, afterSeq uint64, fn func(seq uint64, 
 		return nil
 	}
 	var failed error
-	lower := appendIndexKey(nil, origin, afterSeq+1)
-	upper := after(appendIndexKey(nil, origin, math.MaxUint64))
+	bounds := make([]byte, 0, 2*indexKeyLen+1) // one allocation for both
+	lower := appendIndexKey(bounds, origin, afterSeq+1)
+	upper := after(appendIndexKey(lower, origin, math.MaxUint64))[indexKeyLen:]
 	err := q.reader.Scan(lower, upper, func(k, v []byte) bool {
 		seq, err := number(k, indexKeyLen)
 		if err != nil {

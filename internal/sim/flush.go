@@ -227,7 +227,7 @@ func (w *world) noteRegister(p *process, run *ledgerRun, e *crdt.Entry) {
 func (w *world) push(p *process, pages []*antientropy.Page, c *chance) {
 	for _, page := range pages {
 		w.checkLeaving(p, page)
-		body := page.Append(nil)
+		body := w.encode(page)
 		for _, to := range w.machines {
 			if to != p.m {
 				w.send(&message{kind: msgPush, from: p.m.id, to: to.id, body: body, chance: c.fork()})

@@ -346,7 +346,7 @@ func (w *world) introduce(m *machine) {
 
 // greet sends an empty page to one machine.
 func (w *world) greet(p *process, o *machine, c *chance) {
-	body := p.rep.IdlePage(w.instant(p)).Append(nil)
+	body := w.encode(p.rep.IdlePage(w.instant(p)))
 	w.send(&message{kind: msgPush, from: p.m.id, to: o.id, body: body, chance: c.fork()})
 }
 

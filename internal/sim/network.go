@@ -26,6 +26,17 @@ type message struct {
 	chance   chance
 }
 
+// encode writes a message into memory that many share: most are short.
+func (w *world) encode(m interface{ Append(b []byte) []byte }) []byte {
+	const chunk, room = 64 << 10, 2 << 10
+	if cap(w.wire)-len(w.wire) < room {
+		w.wire = make([]byte, 0, chunk)
+	}
+	start := len(w.wire)
+	w.wire = m.Append(w.wire)
+	return w.wire[start:len(w.wire):len(w.wire)]
+}
+
 // send lets a message travel, or not.
 func (w *world) send(m *message) {
 	net, c := &w.plan.Net, &m.chance
@@ -129,13 +140,15 @@ func (w *world) deliverPage(p *process, m *message) {
 	if w.story != nil && (len(page.Entries) > 0 || err != nil) {
 		w.tell("%s gets %s%s", w.ledger.runs[p.run].name, w.pageName(page, m), errText(err))
 	}
-	var gap *antientropy.GapError
-	switch {
-	case err == nil:
+	if err == nil {
 		w.learnPage(p, page)
 		if m.kind == msgPush {
-			w.send(&message{kind: msgAck, from: m.to, to: m.from, body: ack.Append(nil), chance: m.chance.fork()})
+			w.send(&message{kind: msgAck, from: m.to, to: m.from, body: w.encode(&ack), chance: m.chance.fork()})
 		}
+		return
+	}
+	var gap *antientropy.GapError
+	switch {
 	case errors.As(err, &gap):
 		w.coverage.hit(covGap)
 		if m.kind == msgPush {
@@ -212,7 +225,7 @@ func (w *world) opPull(m *machine, op *Op, c *chance) {
 
 // pull asks a peer for all that the process lacks.
 func (w *world) pull(p *process, from *machine, c *chance) {
-	body := p.rep.PullRequest(w.instant(p)).Append(nil)
+	body := w.encode(p.rep.PullRequest(w.instant(p)))
 	w.send(&message{kind: msgPull, from: p.m.id, to: from.id, body: body, chance: c.fork()})
 }
 
@@ -223,7 +236,7 @@ func (w *world) deliverPull(p *process, m *message) {
 	}
 	err = p.rep.AnswerPull(w.instant(p), q, func(page *antientropy.Page) error {
 		w.checkLeaving(p, page)
-		w.send(&message{kind: msgPulled, from: m.to, to: m.from, body: page.Append(nil), chance: m.chance.fork()})
+		w.send(&message{kind: msgPulled, from: m.to, to: m.from, body: w.encode(page), chance: m.chance.fork()})
 		return nil
 	})
 	switch {
@@ -238,5 +251,5 @@ func (w *world) deliverPull(p *process, m *message) {
 		return
 	}
 	ack := p.rep.Ack(w.instant(p))
-	w.send(&message{kind: msgAck, from: m.to, to: m.from, body: ack.Append(nil), chance: m.chance.fork()})
+	w.send(&message{kind: msgAck, from: m.to, to: m.from, body: w.encode(&ack), chance: m.chance.fork()})
 }

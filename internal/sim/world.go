@@ -17,6 +17,7 @@ type world struct {
 	ledger   *ledger
 	coverage *Coverage
 	tally    Tally
+	wire     []byte           // of messages
 	story    *strings.Builder // nil: nobody reads it
 	broken   *Violation
 	settling bool // faults are over

@@ -66,16 +66,13 @@ func (r *Receiver) Forget(origin crdt.Origin) { delete(r.vectors, origin) }
 // the session again.
 func (r *Receiver) Admit(p *Page) error {
 	have := r.vectors[p.Run.Origin].Seq
-	gap := &GapError{Origin: p.Run.Origin, Have: have, From: p.AfterSeq}
-	if p.FromSeq > have {
-		return gap
+	follows := p.AfterSeq == p.FromSeq
+	if !follows {
+		at, known := r.cursors[sessionKey{p.Session, p.Run.Origin}]
+		follows = known && at == p.AfterSeq
 	}
-	if p.AfterSeq == p.FromSeq {
-		return nil
-	}
-	at, known := r.cursors[sessionKey{p.Session, p.Run.Origin}]
-	if !known || at != p.AfterSeq {
-		return gap
+	if p.FromSeq > have || !follows {
+		return &GapError{Origin: p.Run.Origin, Have: have, From: p.AfterSeq}
 	}
 	return nil
 }
