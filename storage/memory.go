@@ -19,6 +19,7 @@ type Memory struct {
 	durable  ordered  // what a crash cannot take
 	unsynced [][]byte // batches on top of durable, oldest first
 	fault    Fault
+	rotten   []byte // key, see Rot
 	ops      int
 	failed   error // sticky: ErrFailed after a bad write, or ErrClosed
 }
@@ -76,20 +77,19 @@ func (m *Memory) Get(key, buf []byte) (val []byte, found bool, err error) {
 	if err := m.begin(OpGet, false); err != nil {
 		return buf, false, err
 	}
-	v, found := m.now.get(key)
-	return append(buf, v...), found, nil
+	return (&memorySnapshot{m.now, m.rotten}).Get(key, buf)
 }
 
 // Scan implements Engine.
 func (m *Memory) Scan(lower, upper []byte, fn func(k, v []byte) bool) error {
 	m.mu.Lock()
 	err := m.begin(OpScan, false)
-	view := m.now.snapshot() // fn runs without the lock and may write
+	view := memorySnapshot{m.now.snapshot(), m.rotten} // fn runs without the lock and may write
 	m.mu.Unlock()
-	if err == nil {
-		view.scan(lower, upper, fn)
+	if err != nil {
+		return err
 	}
-	return err
+	return view.Scan(lower, upper, fn)
 }
 
 // Apply implements Engine.
@@ -126,7 +126,7 @@ func (m *Memory) Snapshot() (Snapshot, error) {
 	if err := m.begin(OpSnapshot, false); err != nil {
 		return nil, err
 	}
-	return &memorySnapshot{m.now.snapshot()}, nil
+	return &memorySnapshot{m.now.snapshot(), m.rotten}, nil
 }
 
 // Close implements Engine. As with a disk, what is there can be opened again,
@@ -168,7 +168,7 @@ func (m *Memory) Crash(keep func(unsynced int) int) *Memory {
 	if m.failed == nil {
 		m.failed = fmt.Errorf("storage: crashed: %w", ErrClosed)
 	}
-	return &Memory{now: state.snapshot(), durable: state}
+	return &Memory{now: state.snapshot(), durable: state, rotten: m.rotten}
 }
 
 // Clone returns an engine with what this one shows now, all of it durable: a
@@ -176,7 +176,7 @@ func (m *Memory) Crash(keep func(unsynced int) int) *Memory {
 func (m *Memory) Clone() *Memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return &Memory{now: m.now.snapshot(), durable: m.now.snapshot()}
+	return &Memory{now: m.now.snapshot(), durable: m.now.snapshot(), rotten: m.rotten}
 }
 
 // begin counts an operation and asks the fault.
@@ -212,17 +212,3 @@ func applyRepr(m *ordered, repr []byte) error {
 		}
 	}
 }
-
-type memorySnapshot struct{ state ordered }
-
-func (s *memorySnapshot) Get(key, buf []byte) (val []byte, found bool, err error) {
-	v, found := s.state.get(key)
-	return append(buf, v...), found, nil
-}
-
-func (s *memorySnapshot) Scan(lower, upper []byte, fn func(k, v []byte) bool) error {
-	s.state.scan(lower, upper, fn)
-	return nil
-}
-
-func (s *memorySnapshot) Close() error { return nil }

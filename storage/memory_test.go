@@ -1,11 +1,15 @@
 package storage
 
 import (
+	"bytes"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/openclaw/clawd/crdt"
 )
 
 // A crash keeps a prefix of the commits with all that were synced, and the
@@ -149,4 +153,42 @@ func BenchmarkMemorySchedule(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/commit")
+}
+
+func TestMemoryRot(t *testing.T) {
+	m := NewMemory()
+	s := mustNew(t, m)
+	b := NewBatch()
+	for _, key := range []string{"a", "b", "c"} {
+		b.PutCell(crdt.KindBucket, key, &Cell{})
+	}
+	if err := s.Commit(b, true); err != nil {
+		t.Fatal(err)
+	}
+	m.Rot(appendCellKey(nil, crdt.KindBucket, "b"))
+	if keys := m.Keys(); !slices.ContainsFunc(keys, func(k []byte) bool { return bytes.Equal(k, m.rotten) }) {
+		t.Fatalf("%q is not among %q", m.rotten, keys)
+	}
+	for name, e := range map[string]*Memory{"running": m, "cloned": m.Clone(), "crashed": m.Clone().Crash(nil)} {
+		s := Store{Queries: Queries{reader: e}, engine: e}
+		var c Cell
+		if _, err := s.Cell(crdt.KindBucket, "b", &c); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: a damaged record reads as %v", name, err)
+		}
+		if found, err := s.Cell(crdt.KindBucket, "c", &c); err != nil || !found {
+			t.Errorf("%s: its neighbour: %v %v", name, found, err)
+		}
+		var seen []string
+		note := func(key string, _ *Cell) bool { seen = append(seen, key); return true }
+		if err := s.Cells(crdt.KindBucket, "", "", note); !errors.Is(err, ErrCorrupt) || len(seen) != 1 {
+			t.Errorf("%s: a walk over it sees %v and ends with %v", name, seen, err)
+		}
+		if err := s.Cells(crdt.KindBucket, "", "b", note); err != nil || len(seen) != 2 {
+			t.Errorf("%s: a walk behind it sees %v and ends with %v", name, seen, err)
+		}
+	}
+	m.Rot(nil)
+	if found, err := s.Cell(crdt.KindBucket, "b", new(Cell)); err != nil || !found {
+		t.Errorf("made good again: %v %v", found, err)
+	}
 }

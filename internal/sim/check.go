@@ -36,6 +36,29 @@ func (w *world) checkStore(p *process) {
 			return
 		}
 	}
+	w.checkCovered(p, d)
+}
+
+// checkCovered looks that a node was told of every row its vectors cover, or of
+// the deletion that voids it. A row that was collected elsewhere before the node
+// could be told of it would be missing, too: nothing may be collected so early.
+func (w *world) checkCovered(p *process, d *disk) {
+	vectors, err := p.store.Vectors()
+	w.must(err)
+	for o, v := range vectors {
+		i, known := w.ledger.runOf[o]
+		if !known || d.know.lossy || w.ledger.runs[i].disowned {
+			continue
+		}
+		run := w.ledger.runs[i]
+		for k := range w.ledger.keys {
+			if place := run.upTo(k, v.Seq); place > d.know.get(i, k) && !w.deleted(k) {
+				w.fail("I2", "%s has all of %s up to %d; %s: expected row number %d, at seq %d, to be known, got number %d",
+					p.m.name, run.name, v.Seq, w.keyName(k), place, run.rows[k][place-1].row.Seq, d.know.get(i, k))
+				return
+			}
+		}
+	}
 }
 
 // checkRegisters looks that each register holds the last value the node was

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/openclaw/clawd/crdt"
+	"github.com/openclaw/clawd/node/antientropy"
 	"github.com/openclaw/clawd/node/replica"
 	"github.com/openclaw/clawd/ratelimit"
 )
@@ -26,8 +27,40 @@ func (q *request) of() replica.Request {
 }
 
 func (w *world) newRequest(c *chance) *request {
-	agent := agentName(c.below(w.plan.Agents))
-	return &request{agent: agent, n: 1 + int64(c.below(9))}
+	return &request{agent: agentName(w.someAgent(c)), n: 1 + int64(c.below(9))}
+}
+
+// someAgent draws an agent; with Zipf the first is as busy as the second and third
+// together, and so on.
+func (w *world) someAgent(c *chance) int {
+	n := w.plan.Agents
+	if !w.plan.Zipf {
+		return c.below(n)
+	}
+	const unit = 840 // divisible by 1 … 8
+	total := 0
+	for i := range n {
+		total += unit / (i + 1)
+	}
+	at := c.below(total)
+	for i := range n {
+		if at -= unit / (i + 1); at < 0 {
+			return i
+		}
+	}
+	return 0
+}
+
+// opBurst is one client that asks again and again, at once.
+func (w *world) opBurst(m *machine, _ *Op, c *chance) {
+	q := w.newRequest(c)
+	w.coverage.hit(covBurst)
+	for range 4 + c.below(12) {
+		if m.proc == nil || w.broken != nil {
+			return
+		}
+		w.consume(m.proc, &request{agent: q.agent, n: q.n})
+	}
 }
 
 func (w *world) opConsume(m *machine, _ *Op, c *chance) { w.consume(m.proc, w.newRequest(c)) }
@@ -221,14 +254,7 @@ func (w *world) opLook(m *machine, _ *Op, c *chance) {
 	if w.failed(p, "explain", err) {
 		return
 	}
-	for i := range v.Buckets {
-		b := &v.Buckets[i]
-		l := b.Policy.Limit()
-		if b.Level > l.Capacity || b.Level < -l.Floor {
-			w.fail("I7", "the level of %s at %s: expected −%d … %d, got %d", q.agent, p.m.name, l.Floor, l.Capacity, b.Level)
-			return
-		}
-	}
+	w.checkLevels(p, q.agent, &v)
 	w.checkExact(p, q, v.Buckets[0].Level)
 	var want amount
 	epoch := w.epochOf(&p.regs, q.agent)
@@ -240,6 +266,38 @@ func (w *world) opLook(m *machine, _ *Op, c *chance) {
 	got := amount{v.Total.Consumed.Lo, v.Total.Refunded.Lo}
 	if got != want && !(p.know.lossy && got.within(want)) && !w.schism {
 		w.fail("I4", "%s explains %s: expected %s, of which it was told, got %s", p.m.name, q.agent, tokens(want), tokens(got))
+	}
+}
+
+// checkLevels looks that an agent's buckets are within their bounds.
+func (w *world) checkLevels(p *process, agent string, v *replica.AgentView) {
+	for i := range v.Buckets {
+		b := &v.Buckets[i]
+		l := b.Policy.Limit()
+		if b.Level > l.Capacity || b.Level < -l.Floor {
+			w.fail("I7", "the level of %s at %s: expected −%d … %d, got %d", agent, p.m.name, l.Floor, l.Capacity, b.Level)
+		}
+		if b.Level == -l.Floor && l.Floor > 0 {
+			w.coverage.hit(covFloor)
+		}
+	}
+}
+
+// lookAfterMerge looks now and then at an agent of a page that was just merged,
+// when its debt is deepest.
+func (w *world) lookAfterMerge(p *process, page *antientropy.Page, m *message) {
+	c := m.chance // a copy: what is drawn here changes nothing else
+	if len(page.Entries) == 0 || p.m.faulty || !c.permille(100) {
+		return
+	}
+	e := &page.Entries[c.below(len(page.Entries))]
+	k, err := crdt.ParseBucketKey(e.Key)
+	if e.Kind != crdt.KindBucket || err != nil {
+		return
+	}
+	v, err := p.rep.Explain(w.instant(p), &replica.Request{Tenant: tenant, Agent: k.Agent})
+	if !w.failed(p, "explain", err) {
+		w.checkLevels(p, k.Agent, &v)
 	}
 }
 

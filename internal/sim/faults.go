@@ -239,6 +239,15 @@ func (w *world) opCut(m *machine, op *Op, _ *chance) {
 	}
 }
 
+// opCutLink cuts one link both ways, whoever else the two can reach.
+func (w *world) opCutLink(m *machine, op *Op, _ *chance) {
+	if m.id != op.P {
+		w.coverage.hit(covLink)
+		w.cut[m.id][op.P], w.cut[op.P][m.id] = true, true
+		w.tell("%s and %s do not reach each other any more", m.name, w.machines[op.P].name)
+	}
+}
+
 func (w *world) opHeal(_ *machine, _ *Op, _ *chance) { w.heal() }
 
 func (w *world) heal() {
@@ -281,6 +290,23 @@ func (w *world) opDiskFull(m *machine, _ *Op, c *chance) {
 		p.m.full = false
 		p.store.SetFull(false)
 	})
+}
+
+// opCorrupt damages a block of a disk. Whoever reads it is told, and the process
+// ends; a start that comes to it gives the disk up.
+func (w *world) opCorrupt(m *machine, _ *Op, c *chance) {
+	if m.disk == nil || m.disk.empty || m.disk.rotten != nil {
+		return
+	}
+	keys := m.disk.engine.Keys()
+	if len(keys) == 0 {
+		return
+	}
+	w.coverage.hit(covCorrupt)
+	w.tell("a block of the disk of %s is damaged", m.name)
+	m.disk.rotten = keys[c.below(len(keys))]
+	m.disk.engine.Rot(m.disk.rotten)
+	m.faulty = m.proc != nil
 }
 
 var errDisk = errors.New("the disk gave up")

@@ -90,6 +90,9 @@ func (w *world) noteFlush(p *process, f *replica.Flush, _ *chance) {
 // endFlush syncs the batch of the flush under way.
 func (w *world) endFlush(p *process, c *chance) {
 	fl := p.flush
+	if fl == nil || !p.alive() {
+		return // what was pushed came back with a request that ended the process
+	}
 	f := fl.f
 	var err error
 	switch {
@@ -168,7 +171,9 @@ func (w *world) noteEntry(p *process, run *ledgerRun, e *crdt.Entry) {
 // noteUnsaid finds the rows of a flush that nobody is told of, since there are
 // no peers, in its batch.
 func (w *world) noteUnsaid(p *process, run *ledgerRun, f *replica.Flush) {
-	scratch, err := storage.New(p.m.disk.engine.Clone())
+	engine := p.m.disk.engine.Clone()
+	engine.Rot(nil)
+	scratch, err := storage.New(engine)
 	w.must(err)
 	w.must(scratch.Commit(f.Batch, false))
 	var cell storage.Cell

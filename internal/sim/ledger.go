@@ -105,6 +105,16 @@ func (r *ledgerRun) find(key int, row crdt.Row) int {
 	return 0
 }
 
+// upTo answers the place of the last version of a row with a seq up to this one.
+func (r *ledgerRun) upTo(key int, seq uint64) int {
+	list := r.rows[key]
+	at := len(list)
+	for at > 0 && list[at-1].row.Seq > seq {
+		at--
+	}
+	return at
+}
+
 // knowledge is which version of each run and key a node has been told of: the
 // place of the version, 0 for none.
 type knowledge struct {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"runtime/debug"
 
@@ -53,10 +54,13 @@ type disk struct {
 	empty  bool // has to take over the state of a peer first
 	know   knowledge
 	regs   regKnowledge
+	rotten []byte // key of a block that is damaged
 }
 
 func (d *disk) clone() *disk {
-	return &disk{engine: d.engine.Clone(), node: d.node, used: true, empty: d.empty, know: d.know.clone(), regs: d.regs.clone()}
+	return &disk{
+		engine: d.engine.Clone(), node: d.node, used: true, empty: d.empty, know: d.know.clone(), regs: d.regs.clone(), rotten: d.rotten,
+	}
 }
 
 // process is one start of a replica.
@@ -167,6 +171,7 @@ func (w *world) start(m *machine) {
 		return
 	}
 	m.disk.engine.Inject(nil)
+	m.disk.engine.Rot(nil) // so that the ledger can read
 	m.proc, m.goodbye, m.failAt = p, false, 0
 	w.tell("%s starts as %s", m.name, w.runName(origin))
 	for _, run := range append(m.orphans, p.run) {
@@ -176,6 +181,8 @@ func (w *world) start(m *machine) {
 	w.checkPromises(p)
 	w.checkMarks(p)
 	w.checkStore(p)
+	m.disk.engine.Rot(m.disk.rotten)
+	m.faulty = m.disk.rotten != nil
 }
 
 func (w *world) open(p *process, origin crdt.Origin) (err error) {
@@ -198,6 +205,15 @@ func (w *world) open(p *process, origin crdt.Origin) (err error) {
 // openFailed ends a process that did not get as far as its replica.
 func (w *world) openFailed(p *process, err error) {
 	m := p.m
+	if m.disk.rotten != nil && errors.Is(err, storage.ErrCorrupt) {
+		w.coverage.hit(covRebuilt)
+		w.tell("%s cannot start: %v; its data are moved aside", m.name, err)
+		c := chance(w.id('z', uint64(m.id), m.starts))
+		m.failAt = 0
+		w.loseDisk(m)
+		w.startLater(m, &c)
+		return
+	}
 	if m.failAt == 0 {
 		w.fail("calls", "%s starts: expected success on a disk that works, got %v", m.name, err)
 		return

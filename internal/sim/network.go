@@ -57,7 +57,7 @@ func (w *world) send(m *message) {
 	}
 	if c.permille(net.Damage) {
 		w.tally.Struck++
-		m.damage()
+		m.damage(w.coverage)
 	}
 	w.travel(m)
 }
@@ -77,10 +77,11 @@ func (w *world) travel(m *message) {
 }
 
 // damage flips a bit or cuts the end off.
-func (m *message) damage() {
+func (m *message) damage(seen *Coverage) {
 	m.damaged = true
 	m.body = bytes.Clone(m.body)
 	if m.chance.permille(300) {
+		seen.hit(covTruncated)
 		m.body = m.body[:m.chance.below(len(m.body))]
 		return
 	}
@@ -142,6 +143,7 @@ func (w *world) deliverPage(p *process, m *message) {
 	}
 	if err == nil {
 		w.learnPage(p, page)
+		w.lookAfterMerge(p, page, m)
 		if m.kind == msgPush {
 			w.send(&message{kind: msgAck, from: m.to, to: m.from, body: w.encode(&ack), chance: m.chance.fork()})
 		}

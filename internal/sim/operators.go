@@ -9,6 +9,10 @@ import (
 	"github.com/openclaw/clawd/ratelimit"
 )
 
+func policyKey(name string) crdt.RegisterKey {
+	return crdt.RegisterKey{Space: crdt.SpacePolicy, Tenant: tenant, Name: name}
+}
+
 func (w *world) opPolicyPut(m *machine, _ *Op, c *chance) {
 	p := m.proc
 	policy := w.plan.Policies[c.below(len(w.plan.Policies))]
@@ -20,7 +24,7 @@ func (w *world) opPolicyPut(m *machine, _ *Op, c *chance) {
 	w.tell("%s: policy %s: capacity %d, %s", w.ledger.runs[p.run].name, policy.Name, policy.Capacity, policy.Durability)
 	w.coverage.hit(covPolicy)
 	w.unclearAll()
-	w.wrote(p, crdt.RegisterKey{Space: crdt.SpacePolicy, Tenant: tenant, Name: policy.Name}, wait)
+	w.wrote(p, policyKey(policy.Name), wait)
 }
 
 func (w *world) opPolicyDelete(m *machine, _ *Op, c *chance) {
@@ -33,7 +37,7 @@ func (w *world) opPolicyDelete(m *machine, _ *Op, c *chance) {
 	w.tell("%s: policy %s is deleted", w.ledger.runs[p.run].name, name)
 	w.coverage.hit(covPolicyDeleted)
 	w.unclearAll()
-	w.wrote(p, crdt.RegisterKey{Space: crdt.SpacePolicy, Tenant: tenant, Name: name}, wait)
+	w.wrote(p, policyKey(name), wait)
 }
 
 // policyOf is the policy of an agent according to what a node knows. It only
@@ -41,7 +45,7 @@ func (w *world) opPolicyDelete(m *machine, _ *Op, c *chance) {
 func (w *world) policyOf(regs *regKnowledge, agent string) ratelimit.Policy {
 	for _, name := range [...]string{"agent0", "few", "all"} {
 		matches := map[string]bool{"agent0": agent == "agent0", "few": strings.HasPrefix(agent, "agent1"), "all": true}
-		k, known := w.ledger.regs.keyOf[crdt.RegisterKey{Space: crdt.SpacePolicy, Tenant: tenant, Name: name}.Encode()]
+		k, known := w.ledger.regs.keyOf[policyKey(name).Encode()]
 		if !matches[name] || !known {
 			continue
 		}

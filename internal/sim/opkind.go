@@ -14,6 +14,7 @@ const (
 	OpConsume OpKind = iota
 	OpInline
 	OpBatch
+	OpBurst
 	OpRefund
 	OpReset
 	OpDelete
@@ -42,11 +43,13 @@ const (
 	OpForget
 	OpSplit
 	OpCut
+	OpCutLink
 	OpHeal
 	OpPause
 	OpClockJump
 	OpDiskFull
 	OpDiskFail
+	OpCorrupt
 	opKinds
 )
 
@@ -65,6 +68,7 @@ func init() { // not a composite literal: the functions refer to it
 		OpConsume:      {"consume", 300, (*world).opConsume, false},
 		OpInline:       {"inline", 10, (*world).opInline, false},
 		OpBatch:        {"batch", 10, (*world).opBatch, false},
+		OpBurst:        {"burst", 8, (*world).opBurst, false},
 		OpRefund:       {"refund", 20, (*world).opRefund, false},
 		OpReset:        {"reset", 4, (*world).opReset, false},
 		OpDelete:       {"delete", 4, (*world).opDelete, false},
@@ -90,14 +94,16 @@ func init() { // not a composite literal: the functions refer to it
 		OpClone:        {"clone", 3, (*world).opClone, false},
 		OpJoin:         {"join", 3, (*world).opJoin, true},
 		OpLeave:        {"leave", 2, (*world).opLeave, false},
-		OpForget:       {"forget", 3, (*world).opForget, false},
+		OpForget:       {"forget", 10, (*world).opForget, false},
 		OpSplit:        {"split", 6, (*world).opSplit, true},
 		OpCut:          {"cut", 6, (*world).opCut, true},
+		OpCutLink:      {"cut-link", 6, (*world).opCutLink, true},
 		OpHeal:         {"heal", 12, (*world).opHeal, true},
 		OpPause:        {"pause", 5, (*world).opPause, false},
 		OpClockJump:    {"clock-jump", 2, (*world).opClockJump, true},
 		OpDiskFull:     {"disk-full", 5, (*world).opDiskFull, false},
 		OpDiskFail:     {"disk-fail", 4, (*world).opDiskFail, true},
+		OpCorrupt:      {"corrupt", 2, (*world).opCorrupt, true},
 	}
 }
 

@@ -16,7 +16,8 @@ type Config struct {
 	Machines int // that the cluster begins with
 	Spares   int // machines that may join, or run a copy of another's disk
 	Agents   int
-	Keys     int // of the key-value store, registers and counters each
+	Zipf     bool `json:",omitempty"` // some agents are busier than others
+	Keys     int  // of the key-value store, registers and counters each
 
 	Idle, Forget, Release, Tombstones time.Duration
 	Age                               bool // let everything become idle in the end
@@ -75,7 +76,7 @@ func NewPlan(seed uint64) *Plan {
 	r := rand.New(rand.NewPCG(seed, 0x51a7e))
 	p := &Plan{Config: newConfig(seed, r)}
 	weights := newWeights(r, &p.Config)
-	steps := 60 + r.IntN(140)
+	steps := pick(r, 20+r.IntN(40), 60+r.IntN(140), 60+r.IntN(140), 150+r.IntN(200)) // short ones are many a minute, long ones go deep
 	var now int64
 	pace := pick(r, 400, 1000, 2500) // ms between two operations, about
 	all := p.Machines + p.Spares
@@ -93,7 +94,8 @@ func newConfig(seed uint64, r *rand.Rand) Config {
 		Seed:     seed,
 		Machines: pick(r, 1, 2, 2, 2, 3, 3, 3, 3, 4),
 		Spares:   pick(r, 0, 0, 1),
-		Agents:   pick(r, 1, 2, 4),
+		Agents:   pick(r, 1, 2, 4, 6),
+		Zipf:     pick(r, true, false),
 		Keys:     pick(r, 0, 1, 2),
 		Idle:     pick(r, 24*time.Hour, 60*time.Second, 60*time.Second),
 		Age:      pick(r, true, false),

@@ -13,6 +13,7 @@ func (w *world) settle() {
 	w.heal()
 	w.tell("the faults are over")
 	w.repairAll()
+	w.dismiss()
 	for _, m := range w.members() {
 		w.gossip(m)
 	}
@@ -35,6 +36,18 @@ func (w *world) settle() {
 	w.note()
 }
 
+// dismiss lets the calls that wait be answered, and ends those that want to wait
+// again: a client that asks for one mark after the other would never be quiet.
+func (w *world) dismiss() {
+	c := chance(w.plan.Seed + 4)
+	for range 2 {
+		w.flushAll(&c)
+	}
+	for _, m := range w.members() {
+		m.proc.waiters = nil
+	}
+}
+
 // restartReplaced lets those start again that find a newer run of their own, of
 // before a backup was restored.
 func (w *world) restartReplaced() {
@@ -54,6 +67,8 @@ func (w *world) repairAll() {
 		switch {
 		case m.cloned:
 			w.undoClone(m)
+		case m.disk != nil && m.disk.rotten != nil && !m.gone:
+			w.loseDisk(m) // whoever repairs it finds the damage
 		case m.faulty:
 			w.crash(m, func(int) int { return 0 })
 		case m.proc != nil:
