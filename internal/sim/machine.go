@@ -82,7 +82,7 @@ type process struct {
 	waiters  []waiter
 	peers    map[crdt.NodeID]*peerWatch
 	majority int64                 // when it last saw one
-	listed   map[int]bool          // machines it has been told of by gossip
+	listed   map[int]listing       // machines it has been told of by gossip
 	heard    map[crdt.NodeID]int64 // when a node last told that it has told all
 	silence  int64                 // the longest that a node was not heard
 }
@@ -159,7 +159,7 @@ func (w *world) start(m *machine) {
 	origin := crdt.Origin(w.id('r', uint64(m.id), m.starts))
 	p := &process{
 		m: m, node: m.disk.node, booted: w.now, know: m.disk.know.clone(), regs: m.disk.regs.clone(),
-		heard: make(map[crdt.NodeID]int64), listed: make(map[int]bool), peers: make(map[crdt.NodeID]*peerWatch), majority: -1,
+		heard: make(map[crdt.NodeID]int64), listed: make(map[int]listing), peers: make(map[crdt.NodeID]*peerWatch), majority: -1,
 	}
 	p.run = w.ledger.addRun(origin, p.node, fmt.Sprintf("%s%d", m.name, m.starts))
 	w.ledger.runs[p.run].disowned = w.schism && w.forgotten(p.node)

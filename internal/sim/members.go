@@ -18,25 +18,57 @@ func (w *world) gossip(m *machine) {
 	p := m.proc
 	var list []replica.PeerStatus
 	reached := w.reached(m)
+	w.hearsay(p, reached)
 	for i, o := range w.machines {
-		if o == m || o.disk == nil || !o.disk.used || o.disk.node == m.disk.node || !reached[i] && !p.listed[i] {
+		known, listed := p.listed[i]
+		if o == m || !listed || known.node == m.disk.node {
 			continue
 		}
-		p.listed[i] = true
-		s := replica.PeerStatus{Node: o.disk.node, Name: o.name, State: replica.PeerFailed}
+		s := replica.PeerStatus{Node: known.node, Name: o.name, State: replica.PeerFailed}
 		switch {
+		case !reached[i] || o.disk == nil || known.node != o.disk.node:
 		case o.proc == nil && o.goodbye:
 			s.State = replica.PeerLeft
 		case o.proc != nil && !o.paused(w.now) && !w.cut[o.id][m.id] && !w.cut[m.id][o.id]:
 			s.State, s.Run = replica.PeerAlive, w.ledger.runs[o.proc.run].origin
 		}
-		if have := p.peers[o.disk.node]; s.State == replica.PeerFailed && have != nil && have.state == replica.PeerLeft {
+		if have := p.peers[known.node]; s.State == replica.PeerFailed && have != nil && have.state == replica.PeerLeft {
 			s.State = replica.PeerLeft // who has left does not fail
 		}
 		list = append(list, s)
 	}
 	p.rep.SetPeers(w.instant(p), list)
 	p.watch(w.now, list)
+}
+
+// listing is a machine as gossip lists it: by its name, with the identity it last
+// had there.
+type listing struct {
+	node  crdt.NodeID
+	disks uint64 // the machine's disks until then
+}
+
+// hearsay adds to a process's list what those in reach have on theirs, of machines
+// that are out of reach as well: gossip hands whole lists on.
+func (w *world) hearsay(p *process, reached []bool) {
+	note := func(i int, l listing) {
+		if have, listed := p.listed[i]; !listed || have.disks < l.disks {
+			p.listed[i] = l
+		}
+	}
+	for i, o := range w.machines {
+		if !reached[i] {
+			continue
+		}
+		if o.disk != nil && o.disk.used {
+			note(i, listing{o.disk.node, o.disks})
+		}
+		if o.proc != nil {
+			for j, l := range o.proc.listed {
+				note(j, l)
+			}
+		}
+	}
 }
 
 // keepGossiping repeats gossip: news of members reach everybody in reach well
