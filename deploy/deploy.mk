@@ -20,3 +20,10 @@ deploy-test: ## Lint and render the Helm chart, check the compose file and the i
 .PHONY: aws-test
 aws-test: ## Nodes find each other by EC2 tag: real processes against a double of EC2 that checks their signatures
 	@moto=$$(scripts/moto.sh); MOTO_SERVER=$$moto $(GO) test -tags aws -count=1 ./internal/awsjoin
+
+.PHONY: upgrade-test upgrade-full
+upgrade-test: ## A rolling upgrade from the version before, under load, there and back; moments between the steps
+	@scripts/upgrade-test.sh -short
+
+upgrade-full: ## The same with ten minutes of load
+	@scripts/upgrade-test.sh -v

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -22,11 +23,12 @@ type Node struct {
 	Dir                string // of its data and logs
 	Client             *client.Client
 
-	fleet *Fleet
-	at    place
-	http  *http.Client
-	flags []string
-	data  string // DataDir, if elsewhere
+	fleet  *Fleet
+	at     place
+	http   *http.Client
+	flags  []string
+	data   string // DataDir, if elsewhere
+	binary string // of the next start, if not the fleet's
 
 	mu      sync.Mutex
 	process *proc.Process
@@ -41,6 +43,10 @@ func (n *Node) DataDir() string {
 	}
 	return filepath.Join(n.Dir, "data")
 }
+
+// SetBinary makes the next starts run another program than the fleet's, as an
+// upgrade does.
+func (n *Node) SetBinary(path string) { n.binary = path }
 
 // SetDataDir puts the data elsewhere, before the first start.
 func (n *Node) SetDataDir(dir string) { n.data = dir }
@@ -63,7 +69,7 @@ func (n *Node) Launch(flags ...string) error {
 	n.starts++
 	log := filepath.Join(n.Dir, fmt.Sprintf("log.%d", n.starts))
 	argv := []string{
-		n.fleet.bin, "serve", "--name", n.Name, "--data-dir", n.DataDir(),
+		cmp.Or(n.binary, n.fleet.bin), "serve", "--name", n.Name, "--data-dir", n.DataDir(),
 		"--http-addr", n.HTTP, "--peer-addr", n.Peer, "--gossip-addr", n.Gossip, "--log-format", "text",
 	}
 	argv = append(append(argv, n.flags...), flags...)
