@@ -126,7 +126,7 @@ cover: ## Coverage of all tests but the process tests; coverage/index.html
 
 ##@ Measure
 
-.PHONY: bench bench-go soak chaos sim accuracy mutants crash
+.PHONY: bench scale bench-go soak chaos sim accuracy mutants crash
 sim: ## The cluster simulator on fresh seeds for DURATION (60s); SEED=n tells the story of one; SIMARGS="-workers 2"
 	@$(GO) build -o bin/sim ./internal/sim/run
 	@GODEBUG=asyncpreemptoff=1 bin/sim $(if $(SEED),-seed $(SEED),-duration $(DURATION)) -commit "$$(git describe --always --dirty 2>/dev/null)" $(SIMARGS)
@@ -150,6 +150,9 @@ bench: build ## Real load, clawd beside other servers, 12 minutes; BENCHARGS="-o
 soak: build ## Three nodes under steady load for DURATION (30m); fails when memory, descriptors, disk or p99 are not flat
 	@scripts/need.sh wrk=wrk
 	@$(GO) run ./bench/run -only soak -soak $(if $(filter file,$(origin DURATION)),30m,$(DURATION)) $(BENCHARGS)
+
+scale: build ## A million agents on one node: fails above 350 MB of memory or 3 s for a restart; AGENTS=n only tells
+	@$(GO) run ./bench/scale $(if $(AGENTS),-agents $(AGENTS),-max-rss 350 -max-ready 3s) $(SCALEARGS)
 
 bench-go: ## Go benchmarks; BENCH=pattern
 	@$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem $(unit_pkgs) $(call under,$(RACE))

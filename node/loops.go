@@ -35,6 +35,7 @@ func (n *Node) tickLoop(ctx context.Context) error {
 	return every(ctx, n.options.tuning.tickInterval, func() {
 		now := n.now()
 		n.replica.Tick(now)
+		n.paceCollector()
 		if n.replica.Replaced() {
 			n.group.fail(ErrReplaced)
 		}

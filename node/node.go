@@ -45,6 +45,7 @@ type Node struct {
 
 	disk       *storage.Watch
 	waiters    *waiters
+	gcPercent  int // as set last, by the tick loop
 	health     *health
 	metrics    *metrics
 	registry   *lease

@@ -32,7 +32,8 @@ const (
 	DefaultDrainTimeout  = 10 * time.Second
 	DefaultSyncWait      = 5 * time.Second
 	DefaultHotAgents     = 1_000_000
-	DefaultCacheBytes    = 64 << 20
+	DefaultCacheBytes    = 32 << 20
+	DefaultHeapHeadroom  = 48 << 20
 )
 
 // ErrInvalidOptions is wrapped by everything Options.Validate complains about.
@@ -123,9 +124,13 @@ type Options struct {
 	// HotAgents is how many buckets are kept in memory, about 200 B each; colder
 	// ones are read from the store. Default 1 000 000.
 	HotAgents int
-	// CacheBytes is the size of the store's block cache, on the Go heap.
-	// Default 64 MiB.
+	// CacheBytes is the size of the store's block cache. Default 32 MiB.
 	CacheBytes int64
+	// HeapHeadroom is how much garbage may pile up before it is collected, in
+	// bytes. It sets the collector of the whole process, so it is for a process
+	// that is a node and little else: negative leaves it to Go's own rule, as much
+	// as lives, and so does an environment with GOGC. Default 48 MiB.
+	HeapHeadroom int64
 
 	// AutoRebuild lets a node whose store is corrupt move it aside, take a new
 	// identity and load everything from a peer. Without Join it refuses, as
@@ -165,6 +170,7 @@ func (o Options) WithDefaults() Options {
 	orDefault(&o.SyncWait, DefaultSyncWait)
 	orDefault(&o.HotAgents, DefaultHotAgents)
 	orDefault(&o.CacheBytes, DefaultCacheBytes)
+	orDefault(&o.HeapHeadroom, DefaultHeapHeadroom)
 	orDefault(&o.DefaultPolicy, SeedPolicy())
 	orDefault(&o.Network, Network(systemNetwork{}))
 	if o.Logger == nil {

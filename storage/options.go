@@ -8,7 +8,7 @@ import (
 )
 
 // DefaultCacheBytes is the block cache of an Options without one.
-const DefaultCacheBytes = 64 << 20
+const DefaultCacheBytes = 32 << 20
 
 // Options tune OpenPebble. The zero value is right for production but for the
 // hooks.
@@ -16,8 +16,8 @@ type Options struct {
 	// Logger receives warnings and errors of the store, and Pebble's own
 	// messages at debug level. Default: silent.
 	Logger *slog.Logger
-	// CacheBytes is the size of the block cache, on the Go heap. Default 64 MiB;
-	// about a quarter of the memory limit is a good value.
+	// CacheBytes is the size of the block cache, outside of the Go heap. Default
+	// 32 MiB; where many agents are cold, about a quarter of the memory limit.
 	CacheBytes int64
 	// MemTableBytes is the size of a memory table, and with it of the log a
 	// restart reads. Default 16 MiB. Small ones make Pebble rotate logs, write

@@ -30,14 +30,14 @@ type settings struct {
 	logLevel, logFormat             string
 	flush, pull, audit, drain, wait time.Duration
 	topAgents, hotAgents            int
-	cache                           sizeValue
+	cache, headroom                 sizeValue
 }
 
 // register declares the flags with their defaults, which are node's.
 func (s *settings) register(f *pflag.FlagSet) {
 	d := node.Options{}.WithDefaults()
 	s.policy = policyValue{d.DefaultPolicy}
-	s.cache = sizeValue(d.CacheBytes)
+	s.cache, s.headroom = sizeValue(d.CacheBytes), sizeValue(d.HeapHeadroom)
 
 	f.StringVar(&s.configFile, "config", os.Getenv("CLAWD_CONFIG"), "YAML file with any of these settings, '-' written as '_'")
 
@@ -69,6 +69,7 @@ func (s *settings) register(f *pflag.FlagSet) {
 
 	f.IntVar(&s.hotAgents, "hot-agents", d.HotAgents, "buckets kept in memory")
 	f.Var(&s.cache, "cache-size", "block cache of the store")
+	f.Var(&s.headroom, "heap-headroom", "garbage that may pile up before it is collected; 0 or GOGC: as Go does it")
 	f.BoolVar(&s.autoRebuild, "auto-rebuild", false, "move a corrupt store aside and load everything from a peer")
 
 	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
@@ -101,10 +102,14 @@ func (s *settings) options() (node.Options, error) {
 		SyncWait:        s.wait,
 		HotAgents:       s.hotAgents,
 		CacheBytes:      int64(s.cache),
+		HeapHeadroom:    int64(s.headroom),
 		AutoRebuild:     s.autoRebuild,
 	}
 	if s.topAgents == 0 {
 		o.TopAgents = -1 // 0 would mean node's default
+	}
+	if s.headroom == 0 {
+		o.HeapHeadroom = -1
 	}
 	if o.DefaultPolicy.Name == "" {
 		o.DefaultPolicy.Name = node.SeedPolicy().Name
