@@ -57,6 +57,7 @@ func Faults() []Fault {
 		{Name: "partition, flooded", About: "the same, with ten times the rate", times: 10, do: partition([]string{"a", "b"}, []string{"c"})},
 		{Name: "partition of five", About: "two of five cut off", size: 5, do: partition([]string{"a", "b", "c"}, []string{"d", "e"})},
 		{Name: "one-way partition", About: "c hears the others and is not heard", do: oneWay},
+		{Name: "partial partition", About: "a and b do not hear each other, c hears and is heard by both", do: partial},
 		{Name: "kill -9", About: "one node after the other, at random instants, and started again", do: killing},
 		{Name: "SIGSTOP", About: "one node stopped for seconds, and gone on with", do: stopping},
 		{Name: "rolling restart", About: "each node drained and started again", do: rolling},
@@ -100,6 +101,20 @@ func oneWay(ctx context.Context, t *trial) error {
 	}
 	return errors.Join(pause(ctx, t.scale.Fault), t.link.Heal())
 }
+
+// partial cuts two nodes off each other. What they have for each other goes through
+// the third one: each asks one peer by chance every 2 s for all that it has.
+func partial(ctx context.Context, t *trial) error {
+	t.reach += relayed
+	if err := errors.Join(t.link.Cut("a", "b"), t.link.Cut("b", "a")); err != nil {
+		return err
+	}
+	return errors.Join(pause(ctx, t.scale.Fault), t.link.Heal())
+}
+
+// relayed is three pulls: two that happen to go to the node that is cut off, and
+// one that does not.
+const relayed = 3 * 2 * time.Second
 
 func killing(ctx context.Context, t *trial) error {
 	chance := rand.New(rand.NewPCG(1, 0))

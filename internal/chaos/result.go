@@ -75,7 +75,8 @@ func (t *trial) judge(r *Result, f Fault, began, healed time.Duration) {
 	r.Ideal = tightLimit.Ideal(tight)
 	r.Overshoot, r.Bound = tightLimit.Overshoot(tight), t.bound(book.Answers(witness.Of(tightAgent), witness.SentIn(began-t.scale.Warm/2, began)))
 	r.During = share(tight, began, healed)
-	r.Recovered = share(tight, healed+payback, t.fleet.Since())
+	// A debt is paid back once it is known.
+	r.Recovered = share(tight, healed+r.Converge+payback, t.fleet.Since())
 	r.Errors = witness.Sum(book.Answers()).Errors
 
 	for _, slip := range t.slips {

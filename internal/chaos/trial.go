@@ -153,7 +153,7 @@ func (t *trial) measure(ctx context.Context, f Fault) (Result, error) {
 	if err != nil {
 		return failed(err)
 	}
-	if err := pause(ctx, max(0, t.scale.After-(t.fleet.Since()-healed))); err != nil {
+	if err := pause(ctx, t.scale.After); err != nil {
 		return failed(err)
 	}
 	stop()
