@@ -21,6 +21,8 @@ const maxDelta = 1 << 62
 // of silence Δ, ph and the claim are many times C, and only the difference means
 // anything.
 //
+// A debt is then eased as keepUp says.
+//
 // A net refund is consumption of zero that gives tokens back. A second row of a
 // peer at the same instant is charged in full: the first has used up
 // prediction and claim.
@@ -28,7 +30,8 @@ func (b *Bucket) Observe(now int64, l *Limit, v *View, peer int, delta int64) {
 	b.settle(now, l, v)
 	p := b.peer(peer, l, v)
 	consumed := min(max(delta, 0), maxDelta)
-	p.learn(b.last-p.at, consumed, l)
+	gap := b.last - p.at
+	p.learn(gap, consumed, l)
 	predicted, owed := p.takeBack()
 	if news := consumed - int64(predicted); news > 0 {
 		news -= b.claim(p.mark, news)
@@ -42,6 +45,7 @@ func (b *Bucket) Observe(now int64, l *Limit, v *View, peer int, delta int64) {
 		b.add(uint64(min(-max(delta, -maxDelta), l.Capacity+l.Floor)), l)
 	}
 	p.mark = mark{at: b.last, f: b.forfeited}
+	b.keepUp(gap, consumed, l, v)
 }
 
 // peer returns the state of a slot, making it at the first row.

@@ -36,7 +36,7 @@ func TestPartitionsStayBesideTheModel(t *testing.T) {
 		if row.Model == nil {
 			continue
 		}
-		if r.Over > row.Model.Over*1.1+2 {
+		if r.Over > row.Model.Over*1.2+2 {
 			t.Errorf("%s, N=%d, %g×: overdrawn by %.0f, the model by %.0f", row.Rule, row.Nodes, row.Load, r.Over, row.Model.Over)
 		}
 		for when, ratio := range map[string][2]float64{"in the cut": {r.InCut, row.Model.InCut}, "after it": {r.Healing, row.Model.Healing}} {
@@ -93,28 +93,37 @@ func TestSimulatedPartitionOfSlowQuota(t *testing.T) {
 	})
 }
 
-// Where debt is not cut off at different instants on different nodes, a flood is
-// served by all of them alike.
+// A flood is served by all nodes, also when the first burst has left their levels
+// apart, and that does not add up to more than the rate.
 func TestAFloodIsServedByAllNodes(t *testing.T) {
 	for _, c := range []struct {
 		floor  int64
+		nodes  int
 		syncMS int
-		least  float64
 	}{
-		{100, 100, 0.85}, // nodes hear of each other before a burst passes the floor
-		{ratelimit.MaxTokens, 1000, 0.6},
+		{100, 3, 100}, {100, 5, 100}, {100, 10, 100}, {10, 3, 100}, {10, 5, 100},
+		{100, 3, 1000}, {100, 5, 1000}, {100, 10, 1000}, {ratelimit.MaxTokens, 3, 1000},
 	} {
-		for _, nodes := range []int{3, 5, 10} {
-			s := start(simCase{policy: hundred(c.floor), nodes: nodes, load: 10, syncMS: c.syncMS, seconds: 60, seed: 3})
+		for seed := range uint32(3) {
+			s := start(simCase{policy: hundred(c.floor), nodes: c.nodes, load: 10, syncMS: c.syncMS, seconds: 240, seed: 3 + seed})
+			half := make([]int64, c.nodes) // by then the burst is paid for
 			for k := range s.arrivals {
 				s.tick(k)
+				if k == len(s.arrivals)/2 {
+					for i := range s.nodes {
+						half[i] = s.nodes[i].own
+					}
+				}
 			}
 			least, all := int64(math.MaxInt64), int64(0)
-			for _, n := range s.nodes {
-				least, all = min(least, n.own), all+n.own
+			for i, n := range s.nodes {
+				least, all = min(least, n.own-half[i]), all+n.own-half[i]
 			}
-			if part := float64(least) / float64(all) * float64(nodes); part < c.least {
-				t.Errorf("floor %d, sync %d ms, N=%d: one node serves %.2f of an equal part", c.floor, c.syncMS, nodes, part)
+			if part := float64(least) / float64(all) * float64(c.nodes); part < 0.4 {
+				t.Errorf("floor %d, sync %d ms, N=%d, seed %d: a node serves %.2f of an equal part", c.floor, c.syncMS, c.nodes, seed, part)
+			}
+			if rate := float64(all) / ratelimit.Token / 120; rate > 101 {
+				t.Errorf("floor %d, sync %d ms, N=%d, seed %d: %.1f a second of 100 are admitted", c.floor, c.syncMS, c.nodes, seed, rate)
 			}
 		}
 	}
