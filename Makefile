@@ -154,8 +154,11 @@ soak: build ## Three nodes under steady load for DURATION (30m); fails when memo
 scale: build ## A million agents on one node: fails above 350 MB of memory or 3 s for a restart; AGENTS=n only tells
 	@$(GO) run ./bench/scale $(if $(AGENTS),-agents $(AGENTS),-max-rss 350 -max-ready 3s) $(SCALEARGS)
 
-bench-go: ## Go benchmarks; BENCH=pattern
-	@$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem $(unit_pkgs) $(call under,$(RACE))
+BENCHSTAT_VERSION := v0.0.0-20260908200009-22c9c6c9d4da
+
+bench-go: ## Go benchmarks of the hot packages against bench/baseline.txt; BENCH=pattern, BENCHARGS=-update makes a new baseline
+	@stat=$$(scripts/tool.sh benchstat golang.org/x/perf/cmd/benchstat $(BENCHSTAT_VERSION)); \
+		$(GO) run ./bench/gobench -benchstat "$$stat" -bench '$(BENCH)' $(BENCHARGS)
 
 include deploy/deploy.mk terraform/terraform.mk
 
