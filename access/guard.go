@@ -49,8 +49,9 @@ type Guard struct {
 	opts  Options
 	table atomic.Pointer[table]
 	doubt atomic.Bool
-	// anyone is the caller without a key, as long as none exists.
-	anyone *Caller
+	// As long as no key exists, anyone is a caller of this machine, and visitor, if Options let them in, of another:
+	// who makes the first key owns the cluster, so that takes being here.
+	anyone, visitor *Caller
 
 	mu      sync.Mutex
 	facts   map[string]facts // by id
@@ -101,6 +102,7 @@ func NewGuard(o Options) *Guard {
 		entries: make(map[string]*entry), tenants: make(map[string]*Tenant),
 	}
 	g.anyone = &Caller{Role: Admin, Tenant: g.tenant(DefaultTenant), rights: Admin.rights()}
+	g.visitor = &Caller{Role: Admin, Tenant: g.tenant(DefaultTenant), rights: Admin.rights() &^ (1<<Issue | 1<<Govern | 1<<Inspect)}
 	g.publishLocked()
 	return g
 }
@@ -136,8 +138,10 @@ func (g *Guard) keyless(t *table, local bool) (*Caller, Verdict) {
 		return nil, Loading
 	case g.opts.Strict && g.doubt.Load():
 		return nil, Unsure
-	case local || g.opts.OpenToAll:
+	case local:
 		return g.anyone, Admitted
+	case g.opts.OpenToAll:
+		return g.visitor, Admitted
 	}
 	return nil, Closed
 }
@@ -237,12 +241,12 @@ func (g *Guard) Static(secrets []Secret) {
 	g.publishLocked()
 }
 
-// Load learns many registers at once and then opens the guard.
-func (g *Guard) Load(each func(learn func(name string, value []byte, deleted bool) error)) {
+// Load opens the guard once read has had it learn what there is.
+func (g *Guard) Load(read func()) {
 	g.mu.Lock()
 	g.batch++
 	g.mu.Unlock()
-	each(g.Learn)
+	read()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.batch--
@@ -330,6 +334,24 @@ func (f *facts) key(id string) Key {
 		k.Ends = f.at
 	}
 	return k
+}
+
+// Remnants names the endings of keys whose records are gone, if they were written before the time (unix ms).
+func (g *Guard) Remnants(before int64) (names []string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for id, f := range g.facts {
+		if f.known {
+			continue
+		}
+		if f.revoked && f.at < before {
+			names = append(names, id+RevokedSuffix)
+		}
+		if f.replaced != 0 && f.replaced < before {
+			names = append(names, id+ReplacedSuffix)
+		}
+	}
+	return names
 }
 
 // Bearer cuts the token out of the value of an Authorization field; nil when it is of another scheme.

@@ -28,7 +28,7 @@ func record(s Secret, role Role, tenant string) KeyRecord {
 
 func loaded(o Options) *Guard {
 	g := NewGuard(o)
-	g.Load(func(func(string, []byte, bool) error) {})
+	g.Load(func() {})
 	return g
 }
 
@@ -52,8 +52,9 @@ func TestWithoutKeysOnlyThisMachineIsServed(t *testing.T) {
 	if _, v := g.Identify(nil, false, 0); v != Closed {
 		t.Errorf("remote: %d", v)
 	}
-	if _, v := loaded(Options{OpenToAll: true}).Identify(nil, false, 0); v != Admitted {
-		t.Errorf("remote, open to all: %d", v)
+	c, v = loaded(Options{OpenToAll: true}).Identify(nil, false, 0)
+	if v != Admitted || !c.May(Operate) || c.May(Issue) || c.May(Govern) {
+		t.Errorf("remote, open to all: %d %+v", v, c)
 	}
 }
 

@@ -293,6 +293,39 @@ type PeerAuditor interface {
 	Bucket(ctx context.Context, r PeerRequest, w io.Writer) error
 }
 
+// KeyIssuer hands out API keys and takes them back. by is who asks: a tenant's administrator reaches its own tenant's
+// keys alone, and nobody makes a key that may do more than their own. All return after the change is on disk.
+type KeyIssuer interface {
+	// CreateAPIKey makes a key; the answer shows it. Errors: ErrInvalid (the first key must be admin), ErrForbidden,
+	// ErrConflict (too many keys).
+	CreateAPIKey(ctx context.Context, by *access.Caller, key wire.NewAPIKey) (wire.APIKey, error)
+	// RotateAPIKey makes a key like the given one, which ends after grace. Errors: ErrNotFound, ErrForbidden,
+	// ErrConflict (it has ended already).
+	RotateAPIKey(ctx context.Context, by *access.Caller, id string, grace time.Duration) (wire.APIKey, error)
+	// RevokeAPIKey ends a key for good; one that has ended stays so. Errors: ErrNotFound, ErrForbidden, ErrConflict (it
+	// is the last admin key).
+	RevokeAPIKey(ctx context.Context, by *access.Caller, id string) error
+}
+
+// KeyLister lists API keys in order of their ids: those of the caller's tenant, to an admin all.
+type KeyLister interface {
+	APIKeys(ctx context.Context, by *access.Caller, p Page) (keys []wire.APIKey, more bool, err error)
+}
+
+// TenantReader tells about tenants: the caller's own, to a role of the whole cluster all.
+type TenantReader interface {
+	// Tenant errors: ErrNotFound.
+	Tenant(ctx context.Context, by *access.Caller, name string) (wire.Tenant, error)
+	ListTenants(ctx context.Context, by *access.Caller, p Page) (tenants []wire.Tenant, more bool, err error)
+}
+
+// TenantWriter bounds tenants. Both return after the change is on disk.
+type TenantWriter interface {
+	PutTenant(ctx context.Context, name string, t wire.NewTenant) (tenant wire.Tenant, created bool, err error)
+	// DeleteTenant drops the quotas. Errors: ErrNotFound, ErrConflict (it has live keys).
+	DeleteTenant(ctx context.Context, name string) error
+}
+
 // PublicBackend is everything the public listener asks for; each handler sees only its own part.
 type PublicBackend interface {
 	Limiter
@@ -311,6 +344,10 @@ type PublicBackend interface {
 	ClusterAdmin
 	Health
 	Backuper
+	KeyIssuer
+	KeyLister
+	TenantReader
+	TenantWriter
 }
 
 // PeerBackend is everything the peer listener asks for.

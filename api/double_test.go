@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/openclaw/clawd/access"
 	"github.com/openclaw/clawd/api"
 	"github.com/openclaw/clawd/api/wire"
 	"github.com/openclaw/clawd/ratelimit"
@@ -34,6 +35,9 @@ type double struct {
 	changes chan api.Change
 	token   string // what WatchKeys was asked to resume from
 
+	apiKeys map[string]wire.APIKey
+	tenants map[string]wire.Tenant
+
 	merged api.PeerRequest
 	answer func(io.Writer) error
 	gap    []byte
@@ -45,6 +49,8 @@ func newDouble() *double {
 		policies: map[string]wire.Policy{},
 		pools:    map[string]wire.Pool{},
 		keys:     map[string]api.Record{},
+		apiKeys:  map[string]wire.APIKey{},
+		tenants:  map[string]wire.Tenant{},
 		changes:  make(chan api.Change, 100),
 		checks: []wire.HealthCheck{
 			{Name: "store", Status: wire.HealthOK},
@@ -571,4 +577,90 @@ func keysOf[V any](m map[string]V) (names []string) {
 		names = append(names, n)
 	}
 	return names
+}
+
+const madeAt = "2026-01-02T03:04:05.000Z"
+
+func (d *double) CreateAPIKey(_ context.Context, _ *access.Caller, n wire.NewAPIKey) (wire.APIKey, error) {
+	leave, err := d.enter(true)
+	defer leave()
+	id := fmt.Sprintf("%016x", len(d.apiKeys)+1)
+	k := wire.APIKey{
+		ID: id, Prefix: access.PrefixOf(id), Role: n.Role, Tenant: cmp.Or(n.Tenant, api.DefaultTenant), Name: n.Name,
+		State: wire.KeyLive, CreatedAt: madeAt,
+	}
+	if n.ExpiresInSeconds > 0 {
+		ends := madeAt
+		k.ExpiresAt = &ends
+	}
+	d.apiKeys[id] = k
+	k.Key = "shown once"
+	return k, err
+}
+
+func (d *double) RotateAPIKey(ctx context.Context, by *access.Caller, id string, _ time.Duration) (wire.APIKey, error) {
+	old, ok := d.apiKeys[id]
+	if !ok {
+		return old, api.ErrNotFound
+	}
+	k, err := d.CreateAPIKey(ctx, by, wire.NewAPIKey{Role: old.Role, Tenant: old.Tenant})
+	k.Replaces = id
+	return k, err
+}
+
+func (d *double) RevokeAPIKey(_ context.Context, _ *access.Caller, id string) error {
+	leave, err := d.enter(true)
+	defer leave()
+	if _, ok := d.apiKeys[id]; !ok {
+		return errors.Join(err, api.ErrNotFound)
+	}
+	return err
+}
+
+func (d *double) APIKeys(_ context.Context, _ *access.Caller, p api.Page) (list []wire.APIKey, more bool, err error) {
+	leave, err := d.enter(false)
+	defer leave()
+	names, more := pageOf(keysOf(d.apiKeys), p)
+	for _, n := range names {
+		list = append(list, d.apiKeys[n])
+	}
+	return list, more, err
+}
+
+func (d *double) Tenant(_ context.Context, _ *access.Caller, name string) (wire.Tenant, error) {
+	leave, err := d.enter(false)
+	defer leave()
+	t, ok := d.tenants[name]
+	if !ok {
+		err = errors.Join(err, api.ErrNotFound)
+	}
+	return t, err
+}
+
+func (d *double) ListTenants(_ context.Context, _ *access.Caller, p api.Page) (list []wire.Tenant, more bool, err error) {
+	leave, err := d.enter(false)
+	defer leave()
+	names, more := pageOf(keysOf(d.tenants), p)
+	for _, n := range names {
+		list = append(list, d.tenants[n])
+	}
+	return list, more, err
+}
+
+func (d *double) PutTenant(_ context.Context, name string, n wire.NewTenant) (wire.Tenant, bool, error) {
+	leave, err := d.enter(true)
+	defer leave()
+	_, there := d.tenants[name]
+	d.tenants[name] = wire.Tenant{Tenant: name, Quota: n.Quota, CreatedAt: madeAt}
+	return d.tenants[name], !there, err
+}
+
+func (d *double) DeleteTenant(_ context.Context, name string) error {
+	leave, err := d.enter(true)
+	defer leave()
+	if _, ok := d.tenants[name]; !ok {
+		return errors.Join(err, api.ErrNotFound)
+	}
+	delete(d.tenants, name)
+	return err
 }

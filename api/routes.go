@@ -39,6 +39,8 @@ func NewPublic(o Options) (http.Handler, error) {
 	k := keys{read: b, write: b, batch: b}
 	w := newWatch(b, o)
 	cl := cluster{view: b, admin: b, backup: b}
+	ak := apiKeys{issue: b, list: b}
+	tn := tenants{read: b, write: b}
 	// The hottest comes first, since the router looks at them in this order.
 	routes := []route{
 		{http.MethodPost, consumeTemplate, access.Consume, c.serve},
@@ -68,6 +70,14 @@ func NewPublic(o Options) (http.Handler, error) {
 		{http.MethodPost, "/v1/cluster/leave", access.Operate, cl.leave},
 		{http.MethodPost, "/v1/cluster/forget", access.Operate, cl.forget},
 		{http.MethodPost, "/v1/backup", access.Operate, cl.backUp},
+		{http.MethodGet, "/v1/keys", access.Issue, ak.show},
+		{http.MethodPost, "/v1/keys", access.Issue, ak.create},
+		{http.MethodPost, "/v1/keys/{id}/rotate", access.Issue, ak.rotate},
+		{http.MethodDelete, "/v1/keys/{id}", access.Issue, ak.revoke},
+		{http.MethodGet, "/v1/tenants", access.Read, tn.list},
+		{http.MethodGet, "/v1/tenants/{tenant}", access.Read, tn.get},
+		{http.MethodPut, "/v1/tenants/{tenant}", access.Govern, tn.put},
+		{http.MethodDelete, "/v1/tenants/{tenant}", access.Govern, tn.delete},
 		{http.MethodGet, "/openapi.yaml", access.Open, serveContract},
 	}
 	if !o.SeparateOperations {

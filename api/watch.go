@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/openclaw/clawd/access"
 	"github.com/openclaw/clawd/api/wire"
 )
 
@@ -27,18 +28,22 @@ type watch struct {
 	every    time.Duration
 	bound    int64
 	stopping <-chan struct{}
+	gate     Gate
+	now      func() time.Time
 	open     atomic.Int64
 }
 
 const (
 	// writeTimeout is how long a client may take to accept one event before it is taken for dead.
 	writeTimeout = 10 * time.Second
+	// recheckInterval is how long a stream may outlive the key it was opened with.
+	recheckInterval = 500 * time.Millisecond
 	// maxTokenBytes bounds Last-Event-ID.
 	maxTokenBytes = 1024
 )
 
 func newWatch(b Watcher, o Options) *watch {
-	return &watch{watcher: b, every: o.Heartbeat, bound: int64(o.MaxWatchers), stopping: o.Stopping}
+	return &watch{watcher: b, every: o.Heartbeat, bound: int64(o.MaxWatchers), stopping: o.Stopping, gate: o.Gate, now: o.Now}
 }
 
 // orElse serves the stream when it is asked for, else the listing, which has the same path.
@@ -106,12 +111,21 @@ func (s *watch) serve(w http.ResponseWriter, r *http.Request, prefix string) err
 		defer rec.watchers.Dec()
 		rec.stream = true
 	}
-	s.stream(ctx, w, sub)
+	s.stream(ctx, w, sub, func() bool { return s.stillAdmitted(r) })
 	return nil
 }
 
+// stillAdmitted tells whether the key that a stream was opened with is valid yet.
+func (s *watch) stillAdmitted(r *http.Request) bool {
+	if s.gate == nil {
+		return true
+	}
+	_, verdict := s.gate.Identify(tokenOf(r), isLocal(r.RemoteAddr), s.now().UnixMilli())
+	return verdict == access.Admitted
+}
+
 // stream writes changes until there is a reason to stop. Every reason is the same to the client: it resumes.
-func (s *watch) stream(ctx context.Context, w http.ResponseWriter, sub Subscription) {
+func (s *watch) stream(ctx context.Context, w http.ResponseWriter, sub Subscription, admitted func() bool) {
 	h := w.Header()
 	h.Set("Content-Type", wire.ContentTypeEvents)
 	h.Set("Cache-Control", "no-store")
@@ -121,6 +135,8 @@ func (s *watch) stream(ctx context.Context, w http.ResponseWriter, sub Subscript
 	out.event(sub.Token, wire.EventOpen, wire.Event{})
 	heartbeat := time.NewTicker(s.every)
 	defer heartbeat.Stop()
+	recheck := time.NewTicker(recheckInterval)
+	defer recheck.Stop()
 	for out.flush() {
 		select {
 		case c, ok := <-sub.Changes:
@@ -131,6 +147,10 @@ func (s *watch) stream(ctx context.Context, w http.ResponseWriter, sub Subscript
 			out.drain(sub.Changes)
 		case <-heartbeat.C:
 			out.buf.WriteString(":\n\n")
+		case <-recheck.C:
+			if !admitted() {
+				return
+			}
 		case <-ctx.Done():
 			return
 		case <-s.stopping:

@@ -66,6 +66,8 @@ type Client struct {
 	KV       *KV
 	Cluster  *Cluster
 	Health   *Health
+	Keys     *Keys
+	Tenants  *Tenants
 
 	t *transport
 }
@@ -85,6 +87,8 @@ func New(baseURL string, o Options) (*Client, error) {
 		KV:       &KV{t},
 		Cluster:  &Cluster{t},
 		Health:   &Health{t},
+		Keys:     &Keys{t},
+		Tenants:  &Tenants{t},
 		t:        t,
 	}, nil
 }

@@ -59,12 +59,15 @@ func (n *Node) openReplica() error {
 	t := n.options.tuning
 	n.refill = n.newRefill()
 	var err error
-	n.replica, err = replica.Open(replica.Options{
-		Cluster: n.options.Cluster, Node: n.id.node, Name: n.id.name, Run: n.id.run,
-		Store: n.store, Default: n.options.DefaultPolicy,
-		Idle: t.idle, ForgetAfter: t.forgetAfter, ReleaseAfter: t.releaseAfter,
-		HotCells: n.options.HotAgents, Seed: randomID(), Refill: n.refill,
-	}, now)
+	n.guard.Load(func() { // by learnSetting
+		n.replica, err = replica.Open(replica.Options{
+			Cluster: n.options.Cluster, Node: n.id.node, Name: n.id.name, Run: n.id.run,
+			Store: n.store, Default: n.options.DefaultPolicy,
+			Idle: t.idle, ForgetAfter: t.forgetAfter, ReleaseAfter: t.releaseAfter,
+			HotCells: n.options.HotAgents, Seed: randomID(), Refill: n.refill,
+			Setting: n.learnSetting,
+		}, now)
+	})
 	if err != nil {
 		return err
 	}
@@ -96,6 +99,7 @@ func (n *Node) startLoops() {
 		{"collection", n.collectLoop},
 		{"audit", n.auditLoop},
 		{"disk", n.diskLoop},
+		{"access", n.accessLoop},
 	} {
 		n.group.Go(loop.name, loop.run)
 	}

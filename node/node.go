@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/openclaw/clawd/access"
 	"github.com/openclaw/clawd/crdt"
 	"github.com/openclaw/clawd/node/refill"
 	"github.com/openclaw/clawd/node/replica"
@@ -43,6 +44,7 @@ type Node struct {
 	replica *replica.Replica
 	refill  *refill.Controller
 
+	guard      *access.Guard
 	disk       *storage.Watch
 	waiters    *waiters
 	gcPercent  int // as set last, by the tick loop
@@ -90,6 +92,7 @@ func newNode(o Options) *Node {
 		options:  o,
 		log:      o.Logger,
 		epoch:    o.Now(),
+		guard:    access.NewGuard(access.Options{Strict: o.StrictAuth, OpenToAll: o.Insecure}),
 		waiters:  newWaiters(),
 		health:   newHealth(o.Logger),
 		registry: &lease{Registerer: o.Registry},

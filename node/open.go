@@ -231,7 +231,7 @@ func (n *Node) errNameTaken() error { return fmt.Errorf("%w: %q", ErrNameTaken, 
 func (n *Node) servePublic(s *sockets) error {
 	o := api.Options{
 		Public: public{n}, Logger: n.log, Registerer: n.registry, Now: n.options.Now,
-		LegacyHeaders: n.options.LegacyHeaders, Stopping: n.health.draining,
+		Gate: n.guard, OpenMetrics: n.options.OpenMetrics, LegacyHeaders: n.options.LegacyHeaders, Stopping: n.health.draining,
 		Metrics:            promhttp.HandlerFor(n.options.Registry, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 		SeparateOperations: s.admin != nil,
 	}

@@ -88,6 +88,14 @@ type Options struct {
 	// their callers. Default false.
 	Insecure bool
 
+	// StrictAuth refuses requests with 503 while this node is out of contact with
+	// the majority of the members, since it may then not know of a revoked key.
+	// Default false: it goes on with the keys it knows.
+	StrictAuth bool
+	// OpenMetrics serves /metrics without a key although keys exist. Default
+	// false: a key of role metrics (or admin, operator) is needed.
+	OpenMetrics bool
+
 	// DefaultPolicy limits agents that no stored policy matches. It must be the
 	// same on all nodes. Default: 1000 tokens, refilled with 1000 per 3600 s.
 	DefaultPolicy ratelimit.Policy

@@ -80,6 +80,7 @@ Exit codes: 0 ok, 1 error, 2 wrong usage or configuration, 3 denied.`,
 		&cobra.Group{ID: groupLimit, Title: "Limit agents:"},
 		&cobra.Group{ID: groupStore, Title: "Store keys:"},
 		&cobra.Group{ID: groupCluster, Title: "Look after the cluster:"},
+		&cobra.Group{ID: groupAccess, Title: "Decide who may do what:"},
 	)
 	add := func(group string, cmds ...*cobra.Command) {
 		for _, cmd := range cmds {
@@ -91,6 +92,7 @@ Exit codes: 0 ok, 1 error, 2 wrong usage or configuration, 3 denied.`,
 	add(groupLimit, c.consumeCommand(), c.peekCommand(), c.refundCommand(), c.resetCommand(), c.agentsCommand(), c.policyCommand(), c.poolCommand(), c.replayCommand())
 	add(groupStore, c.kvCommand())
 	add(groupCluster, c.statusCommand(), c.membersCommand(), c.verifyCommand())
+	add(groupAccess, c.keyCommand(), c.tenantCommand())
 	root.AddCommand(c.costCommand(), c.versionCommand(), c.manCommand())
 	return root
 }
@@ -101,6 +103,7 @@ const (
 	groupLimit   = "limit"
 	groupStore   = "store"
 	groupCluster = "cluster"
+	groupAccess  = "access"
 )
 
 // verb is a command that asks a node: it has --addr, --timeout and -o.

@@ -26,6 +26,7 @@ type settings struct {
 	join                            []string
 	gossipKeyFile                   string
 	insecure, autoRebuild, legacy   bool
+	strictAuth, openMetrics         bool
 	policy                          policyValue
 	logLevel, logFormat             string
 	flush, pull, audit, drain, wait time.Duration
@@ -56,6 +57,9 @@ func (s *settings) register(f *pflag.FlagSet) {
 
 	f.StringVar(&s.gossipKeyFile, "gossip-key-file", "", "file with the base64 key (16, 24 or 32 bytes) all nodes gossip with")
 	f.BoolVar(&s.insecure, "insecure", false, "listen beyond loopback although nothing authenticates callers")
+
+	f.BoolVar(&s.strictAuth, "strict-auth", false, "answer 503 while out of contact with most members: a key may have been revoked")
+	f.BoolVar(&s.openMetrics, "open-metrics", false, "serve /metrics without an API key, too")
 
 	f.Var(&s.policy, "default-policy", "limit of agents no policy matches: 1000/1h, or capacity=…,refill_rate=…,interval_seconds=…")
 	f.BoolVar(&s.legacy, "legacy-headers", false, "add X-RateLimit-* and retry-after-ms to decisions")
@@ -92,6 +96,8 @@ func (s *settings) options() (node.Options, error) {
 		Join:            s.join,
 		Cluster:         s.cluster,
 		Insecure:        s.insecure,
+		StrictAuth:      s.strictAuth,
+		OpenMetrics:     s.openMetrics,
 		DefaultPolicy:   s.policy.policy,
 		TopAgents:       s.topAgents,
 		LegacyHeaders:   s.legacy,
