@@ -51,16 +51,8 @@ func (s *server) admit(rec *recorder, r *http.Request, needs access.Right) error
 		return nil
 	}
 	caller, verdict := s.Gate.Identify(tokenOf(r), isLocal(r.RemoteAddr), s.Now().UnixMilli())
-	switch verdict {
-	case access.Admitted:
-	case access.Unsure:
-		return errUnsure
-	case access.Loading:
-		return errLoading
-	case access.Closed:
-		return errNoKeyYet
-	default:
-		return ErrUnauthorized
+	if err := refusalOf(verdict); err != nil {
+		return err
 	}
 	rec.caller = caller
 	if !caller.May(needs) {
@@ -71,6 +63,32 @@ func (s *server) admit(rec *recorder, r *http.Request, needs access.Right) error
 	}
 	rec.mono = mono(s.Now())
 	return meter(caller, rec.mono, 1)
+}
+
+// Admits tells whether a request may use what needs a right, for handlers that are not of this package.
+func Admits(g Gate, r *http.Request, needs access.Right, now time.Time) error {
+	caller, verdict := g.Identify(tokenOf(r), isLocal(r.RemoteAddr), now.UnixMilli())
+	if err := refusalOf(verdict); err != nil {
+		return err
+	}
+	if !caller.May(needs) {
+		return fmt.Errorf("%w: role %s may not do this", ErrForbidden, caller.Role)
+	}
+	return nil
+}
+
+func refusalOf(v access.Verdict) error {
+	switch v {
+	case access.Admitted:
+		return nil
+	case access.Unsure:
+		return errUnsure
+	case access.Loading:
+		return errLoading
+	case access.Closed:
+		return errNoKeyYet
+	}
+	return ErrUnauthorized
 }
 
 // meter counts requests against the tenant's rate.

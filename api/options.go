@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/openclaw/clawd/access"
 )
 
 // Options configures the handlers. Fields without a default are required.
@@ -22,6 +24,8 @@ type Options struct {
 
 	// Metrics answers /metrics. Default: no such route.
 	Metrics http.Handler
+	// TenantMetrics answers /metrics to a scraper of a tenant other than the default one. Default: 403.
+	TenantMetrics func(*access.Tenant) http.Handler
 	// SeparateOperations leaves health and /metrics out of the public handler, for a node that serves NewOperations on
 	// a listener of its own. Default false.
 	SeparateOperations bool

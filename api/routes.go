@@ -103,10 +103,7 @@ func operations(b Health, o Options) []route {
 		{http.MethodGet, "/healthz", access.Open, h.live}, // the name older probes ask for
 	}
 	if o.Metrics != nil {
-		routes = append(routes, route{http.MethodGet, "/metrics", o.scraping(), func(w http.ResponseWriter, r *http.Request) error {
-			o.Metrics.ServeHTTP(w, r)
-			return nil
-		}})
+		routes = append(routes, route{http.MethodGet, "/metrics", o.scraping(), o.scrape})
 	}
 	return routes
 }
@@ -117,6 +114,20 @@ func (o Options) scraping() access.Right {
 		return access.Open
 	}
 	return access.Scrape
+}
+
+// scrape answers GET /metrics: the node's, or to a scraper of one tenant that tenant's.
+func (o Options) scrape(w http.ResponseWriter, r *http.Request) error {
+	c := callerOf(w)
+	if c == nil || c.Role.ClusterWide() || c.Tenant.Name() == DefaultTenant {
+		o.Metrics.ServeHTTP(w, r)
+		return nil
+	}
+	if o.TenantMetrics == nil {
+		return fmt.Errorf("%w: the node's metrics are those of all tenants", ErrForbidden)
+	}
+	o.TenantMetrics(c.Tenant).ServeHTTP(w, r)
+	return nil
 }
 
 // NewPeer is the handler of the peer listener. Who may connect is the listener's business; a verified client

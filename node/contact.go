@@ -13,12 +13,16 @@ import (
 // the others to know of every revocation.
 const contactInterval = 250 * time.Millisecond
 
+// contactLately is how old the last word of a member may be. Idle members
+// speak each second.
+const contactLately = 3 * time.Second
+
 // accessLoop keeps what the guard has to know of the cluster.
 func (n *Node) accessLoop(ctx context.Context) error {
 	looked := time.Duration(0)
 	look := func() {
 		members := n.replica.Members(n.now())
-		n.guard.Doubt(n.options.StrictAuth && !inContact(members, 3*n.options.tuning.idleInterval))
+		n.guard.Doubt(n.options.StrictAuth && !inContact(members, contactLately))
 		for _, t := range n.guard.Tenants() {
 			t.Share(aliveMembers(members))
 		}

@@ -233,6 +233,7 @@ func (n *Node) servePublic(s *sockets) error {
 		Public: public{n}, Logger: n.log, Registerer: n.registry, Now: n.options.Now,
 		Gate: n.guard, OpenMetrics: n.options.OpenMetrics, LegacyHeaders: n.options.LegacyHeaders, Stopping: n.health.draining,
 		Metrics:            promhttp.HandlerFor(n.options.Registry, promhttp.HandlerOpts{EnableOpenMetrics: true}),
+		TenantMetrics:      n.tenantMetrics,
 		SeparateOperations: s.admin != nil,
 	}
 	h, err := api.NewPublic(o)
@@ -244,7 +245,7 @@ func (n *Node) servePublic(s *sockets) error {
 		if err != nil {
 			return err
 		}
-		srv := serve(s.admin, profiling(operations), n.log, n.group.fail)
+		srv := serve(s.admin, n.profiling(operations), n.log, n.group.fail)
 		n.cleanups.add("admin listener", srv.stop)
 	}
 	hot, err := api.NewHot(o)

@@ -8,8 +8,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/openclaw/clawd/access"
+	"github.com/openclaw/clawd/api"
 )
 
 // Patience with clients. Bodies have no bound of their own here, since a
@@ -89,14 +93,24 @@ func slowBodies(h http.Handler) http.Handler {
 	})
 }
 
-// profiling adds pprof to the admin listener's routes.
-func profiling(h http.Handler) http.Handler {
+// profiling adds pprof to the admin listener's routes, for those who may
+// operate the node.
+func (n *Node) profiling(h http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	mux.Handle("/", h)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/debug/") {
+			h.ServeHTTP(w, r)
+			return
+		}
+		if err := api.Admits(n.guard, r, access.Operate, n.options.Now()); err != nil {
+			http.Error(w, err.Error(), http.StatusForbidden)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
