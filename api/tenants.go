@@ -80,8 +80,11 @@ func checkQuota(q *wire.Quota) error {
 		field string
 		n     int64
 	}{
-		{"requests_per_second", q.RequestsPerSecond}, {"agents", q.Agents}, {"kv_bytes", q.KVBytes},
-		{"watchers", q.Watchers}, {"merge_share", q.MergeShare},
+		{"requests_per_second", q.RequestsPerSecond},
+		{"agents", q.Agents},
+		{"kv_bytes", q.KVBytes},
+		{"watchers", q.Watchers},
+		{"merge_share", q.MergeShare},
 	} {
 		if bound.n < 0 || bound.n > maxIncrement {
 			return Invalid("quota."+bound.field, "must be a whole number from 1 to %d, or 0 for no bound", int64(maxIncrement))
