@@ -21,6 +21,9 @@ type Caller struct {
 	rights uint32
 }
 
+// Waits tells that a caller was admitted before the keys are known: what it may not do, nobody may yet.
+func (c *Caller) Waits() bool { return c.rights&(1<<Witness) != 0 }
+
 // May tells whether the caller has the right.
 func (c *Caller) May(right Right) bool { return c.rights&(1<<right) != 0 }
 
@@ -51,7 +54,8 @@ type Guard struct {
 	doubt atomic.Bool
 	// As long as no key exists, anyone is a caller of this machine, and visitor, if Options let them in, of another:
 	// who makes the first key owns the cluster, so that takes being here.
-	anyone, visitor *Caller
+	// Before anything is known, this machine may see who is there, as witness.
+	anyone, visitor, witness *Caller
 
 	mu      sync.Mutex
 	facts   map[string]facts // by id
@@ -103,6 +107,7 @@ func NewGuard(o Options) *Guard {
 	}
 	g.anyone = &Caller{Role: Admin, Tenant: g.tenant(DefaultTenant), rights: Admin.rights()}
 	g.visitor = &Caller{Role: Admin, Tenant: g.tenant(DefaultTenant), rights: Admin.rights() &^ (1<<Issue | 1<<Govern | 1<<Inspect)}
+	g.witness = &Caller{Role: ReadOnly, Tenant: g.visitor.Tenant, rights: 1<<Open | 1<<Known | 1<<View | 1<<Witness}
 	g.publishLocked()
 	return g
 }
@@ -134,6 +139,8 @@ func (g *Guard) Identify(token []byte, local bool, now int64) (*Caller, Verdict)
 // keyless answers as long as no key is known to exist.
 func (g *Guard) keyless(t *table, local bool) (*Caller, Verdict) {
 	switch {
+	case !t.loaded && local:
+		return g.witness, Admitted
 	case !t.loaded:
 		return nil, Loading
 	case g.opts.Strict && g.doubt.Load():

@@ -41,8 +41,11 @@ func learn(t testing.TB, g *Guard, name string, value []byte) {
 
 func TestWithoutKeysOnlyThisMachineIsServed(t *testing.T) {
 	g := NewGuard(Options{})
-	if _, v := g.Identify(nil, true, 0); v != Loading {
+	if _, v := g.Identify(nil, false, 0); v != Loading {
 		t.Errorf("before anything is known: %d", v)
+	}
+	if c, v := g.Identify(nil, true, 0); v != Admitted || !c.Waits() || !c.May(View) || c.May(Consume) || c.May(Issue) {
+		t.Errorf("before anything is known, here: %d %+v", v, c)
 	}
 	g = loaded(Options{})
 	c, v := g.Identify([]byte("whatever"), true, 0)

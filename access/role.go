@@ -39,6 +39,7 @@ const (
 	Govern        // tenants and their quotas
 	Scrape        // metrics
 	Inspect       // the audit log
+	Witness       // given to nobody's key: see Caller.Waits
 )
 
 // grants is the table of roles and rights.

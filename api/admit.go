@@ -56,7 +56,7 @@ func (s *server) admit(rec *recorder, r *http.Request, needs access.Right) error
 	}
 	rec.caller = caller
 	if !caller.May(needs) {
-		return fmt.Errorf("%w: role %s may not do this", ErrForbidden, caller.Role)
+		return lacks(caller)
 	}
 	if caller.Key == "" && isCrossOrigin(r) {
 		return errCross
@@ -72,9 +72,17 @@ func Admits(g Gate, r *http.Request, needs access.Right, now time.Time) error {
 		return err
 	}
 	if !caller.May(needs) {
-		return fmt.Errorf("%w: role %s may not do this", ErrForbidden, caller.Role)
+		return lacks(caller)
 	}
 	return nil
+}
+
+// lacks is what a caller without a right is told.
+func lacks(caller *access.Caller) error {
+	if caller.Waits() {
+		return errLoading
+	}
+	return fmt.Errorf("%w: role %s may not do this", ErrForbidden, caller.Role)
 }
 
 func refusalOf(v access.Verdict) error {
