@@ -177,7 +177,7 @@ func (a *Agent) Take(now int64, d Draw, v *ratelimit.View) (ok bool, room int64,
 	a.seen = now
 	a.mu.Unlock()
 	if !a.listed.Load() {
-		a.c.list(a)
+		a.c.list(a, now)
 	}
 	if a.pool == nil {
 		return d.Fits, math.MaxInt64, 0

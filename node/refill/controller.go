@@ -251,7 +251,13 @@ func (c *Controller) home(a *Agent) *flock {
 	return &c.loose.flock
 }
 
-func (c *Controller) list(a *Agent) { c.home(a).add(a) }
+func (c *Controller) list(a *Agent, now int64) {
+	home := c.home(a)
+	home.add(a)
+	if a.pool != nil && home.size() > 1 {
+		a.pool.crowd(now)
+	}
+}
 
 // Write is what the other nodes are to be told: a register of this node.
 type Write struct {

@@ -71,6 +71,16 @@ func (p *Pool) plan(pl *planner, now int64) {
 	p.resizeLocked(now, p.rate, use)
 }
 
+// crowd keeps a reserve for guarantees as soon as a second agent comes, and not
+// with the next plan only.
+func (p *Pool) crowd(now int64) {
+	p.gate.Lock()
+	defer p.gate.Unlock()
+	if p.use == mlrefill.Lone {
+		p.resizeLocked(now, p.rate, mlrefill.Shared)
+	}
+}
+
 // rescaleLocked sets what part of the guarantees holds: all of it, unless the
 // downstream takes less than was promised.
 func (p *Pool) rescaleLocked(part, promised float64) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/openclaw/clawd/crdt"
 	"github.com/openclaw/clawd/node/antientropy"
+	"github.com/openclaw/clawd/node/refill"
 	"github.com/openclaw/clawd/ratelimit"
 	"github.com/openclaw/clawd/storage"
 )
@@ -23,6 +24,7 @@ type world struct {
 	runs  uint64
 	idle  time.Duration
 	def   ratelimit.Policy
+	plans bool // nodes have an adaptive side
 }
 
 // host is a node of the world: its disk outlives its process.
@@ -31,14 +33,17 @@ type host struct {
 	id   crdt.NodeID
 	disk *storage.Memory
 	*Replica
+	plan *refill.Controller
 }
 
 func perHour(capacity int64) ratelimit.Policy {
 	return ratelimit.Policy{Capacity: capacity, RefillRate: ratelimit.Whole(capacity), IntervalSeconds: ratelimit.Whole(3600)}
 }
 
-func newWorld(t *testing.T, n int, def ratelimit.Policy) *world {
-	w := &world{t: t, now: Instant{Wall: 1_700_000_000_000, Mono: int64(time.Second)}, def: def, idle: 24 * time.Hour}
+func newWorld(t *testing.T, n int, def ratelimit.Policy) *world { return newWorldOf(t, n, def, false) }
+
+func newWorldOf(t *testing.T, n int, def ratelimit.Policy, plans bool) *world {
+	w := &world{t: t, plans: plans, now: Instant{Wall: 1_700_000_000_000, Mono: int64(time.Second)}, def: def, idle: 24 * time.Hour}
 	for i := range n {
 		h := &host{w: w, id: crdt.NodeID(i + 1), disk: storage.NewMemory()}
 		w.nodes = append(w.nodes, h)
@@ -57,9 +62,12 @@ func (h *host) start() {
 	if err != nil {
 		h.w.t.Fatal(err)
 	}
+	if h.w.plans {
+		h.plan = refill.New(refill.Options{Self: uint64(h.id), Seed: 1})
+	}
 	h.Replica, err = Open(Options{
 		Cluster: "test", Node: h.id, Name: fmt.Sprint("n", h.id), Run: crdt.Origin(h.w.runs),
-		Store: store, Default: h.w.def, Idle: h.w.idle, Seed: 1,
+		Store: store, Default: h.w.def, Idle: h.w.idle, Seed: 1, Refill: h.plan,
 	}, h.w.now)
 	if err != nil {
 		h.w.t.Fatal(err)
