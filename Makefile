@@ -33,6 +33,7 @@ BENCH     ?= .
 BENCHARGS ?=
 DEMOARGS  ?=
 SDKARGS   ?=
+SURGEARGS ?=
 CHAOSARGS ?=
 MUTANTSARGS ?=
 CRASHARGS ?=
@@ -159,6 +160,10 @@ BENCHSTAT_VERSION := v0.0.0-20260908200009-22c9c6c9d4da
 bench-go: ## Go benchmarks of the hot packages against bench/baseline.txt; BENCH=pattern, BENCHARGS=-update makes a new baseline
 	@stat=$$(scripts/tool.sh benchstat golang.org/x/perf/cmd/benchstat $(BENCHSTAT_VERSION)); \
 		$(GO) run ./bench/gobench -benchstat "$$stat" -bench '$(BENCH)' $(BENCHARGS)
+
+.PHONY: bench-surge
+bench-surge: ## A surge through a real clawd to a real downstream, static and adaptive, 20 minutes; SURGEARGS="-duration 60s" is the short form
+	@$(GO) run ./bench/surge -plots bench/results $(SURGEARGS)
 
 include deploy/deploy.mk terraform/terraform.mk
 
