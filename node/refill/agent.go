@@ -222,16 +222,16 @@ func (a *Agent) Observe(now int64, v *ratelimit.View, slot int, delta int64) {
 }
 
 // forecast brings the record to now and reads it.
-func (a *Agent) forecast(now int64) (f mlrefill.Forecast, t mlrefill.Trust, seen int64) {
+func (a *Agent) forecast(now int64) (mlrefill.Forecast, mlrefill.Trust) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.record.Advance(a.c.model, now)
-	return a.record.Forecast(), *a.record.Trust(), a.seen
+	return a.record.Forecast(), *a.record.Trust()
 }
 
 // Show is what is known of the agent now.
 func (a *Agent) Show(now int64) Shown {
-	f, t, _ := a.forecast(now)
+	f, t := a.forecast(now)
 	home := a.c.home(a)
 	home.mu.Lock()
 	s := a.shown

@@ -137,7 +137,7 @@ func (l *loose) tick(c *Controller, now int64, writes []Write) []Write {
 	totals := LooseTotals{Agents: len(agents)}
 	jumped := c.hasJumped(now)
 	for _, a := range agents {
-		f, t, _ := a.forecast(now)
+		f, t := a.forecast(now)
 		trust := t.Weight()
 		if jumped {
 			trust = 0

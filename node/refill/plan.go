@@ -35,7 +35,7 @@ func (p *Pool) plan(pl *planner, now int64) {
 	pl.claims = pl.claims[:0]
 	plan := PoolPlan{Agents: len(agents)}
 	for _, a := range agents {
-		f, t, _ := a.forecast(now)
+		f, t := a.forecast(now)
 		policy := &a.policy.Policy
 		g := policy.GuaranteedRate()
 		plan.Promised += g

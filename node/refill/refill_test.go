@@ -97,15 +97,15 @@ func pooled(guarantee int64) ratelimit.Policy {
 	}
 }
 
-func poolOf(capacity int64) ratelimit.Pool {
-	return ratelimit.Pool{Name: "pool", CapacityPerSecond: ratelimit.Whole(capacity)}
+func thousand() ratelimit.Pool {
+	return ratelimit.Pool{Name: "pool", CapacityPerSecond: ratelimit.Whole(1000)}
 }
 
 // What nobody uses is lent out; what is promised is kept; the capacity is never
 // exceeded; and asking for more gains nothing but what is spare.
 func TestBorrowAndProtect(t *testing.T) {
 	r := newRig(t, 1)
-	r.pool(poolOf(1000))
+	r.pool(thousand())
 	if got := r.seconds(20, map[string]int{"a": 900}, pooled(100), nil)["a"]; got < 17_900 {
 		t.Errorf("alone in the pool, %d of 18000 were given", got)
 	}
@@ -127,7 +127,7 @@ func TestBorrowAndProtect(t *testing.T) {
 
 func TestMaxRateBounds(t *testing.T) {
 	r := newRig(t, 1)
-	r.pool(poolOf(1000))
+	r.pool(thousand())
 	p := pooled(10)
 	p.Capacity, p.MaxRate = 100, ratelimit.Whole(200)
 	if got := r.seconds(10, map[string]int{"a": 900}, p, nil)["a"]; got > 10*200+100 || got < 1900 {
@@ -141,7 +141,7 @@ func TestMaxRateBounds(t *testing.T) {
 // A downstream that slows down lowers the estimate, and it comes back.
 func TestFeedbackMovesTheEstimate(t *testing.T) {
 	r := newRig(t, 1)
-	p := r.pool(poolOf(1000))
+	p := r.pool(thousand())
 	load := map[string]int{"a": 800}
 	report := func(done, errors, latency float64) func() {
 		return func() { p.Report(r.now, Outcome{Requests: done, Errors: errors, LatencySum: done * latency}) }
@@ -212,7 +212,7 @@ func TestRateWithoutPool(t *testing.T) {
 
 func TestClockJumpFallsBack(t *testing.T) {
 	r := newRig(t, 1)
-	p := r.pool(poolOf(1000))
+	p := r.pool(thousand())
 	r.seconds(200, map[string]int{"a": 500}, pooled(100), nil)
 	if v := p.View(r.now); !v.Plan.Trusted {
 		t.Fatalf("after 200 s the model is not trusted: %v", v.Plan.Why)
@@ -310,7 +310,7 @@ func TestAgentFeedback(t *testing.T) {
 func TestTunerStaysWithinItsRails(t *testing.T) {
 	for _, mode := range []string{ratelimit.TunerShadow, ratelimit.TunerOn} {
 		r := newRig(t, 1)
-		spec := poolOf(1000)
+		spec := thousand()
 		spec.Tuner = mode
 		p := r.pool(spec)
 		depth := p.View(r.now).Depth
@@ -338,7 +338,7 @@ func TestTunerStaysWithinItsRails(t *testing.T) {
 
 func TestRetriesCountOnce(t *testing.T) {
 	r := newRig(t, 1)
-	p := r.pool(poolOf(1000))
+	p := r.pool(thousand())
 	a := r.agent("a", pooled(10))
 	r.now += second // a pool begins empty
 	a.a.Take(r.now, Draw{Tokens: ratelimit.Token, Fits: true}, nil)
@@ -367,7 +367,7 @@ func FuzzHear(f *testing.F) {
 	f.Add("pool", []byte(`{"founders":[1,2],"first":true}`))
 	f.Fuzz(func(t *testing.T, name string, value []byte) {
 		c := New(Options{Self: 1})
-		spec := poolOf(1000)
+		spec := thousand()
 		c.SetPool(second, "t", "pool", &spec)
 		c.SetLedger(second, "t", "pool", 1, Beginning{Founders: []uint64{1, 2}, First: true})
 		c.HearStatement(second, "t", name, value, bytes.ContainsRune(value, 'x'))

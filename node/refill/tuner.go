@@ -55,7 +55,6 @@ type tuner struct {
 	lag     [len(arms)]float64
 	shadow  [len(arms)]shadow
 	offered float64
-	rate    float64 // of the part, slewed by the chosen arm
 }
 
 // shadow is the bucket of one arm, and the queue that would stand behind it.

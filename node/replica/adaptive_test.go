@@ -217,8 +217,10 @@ func BenchmarkRefillCost(b *testing.B) {
 	big.Name, big.Match, big.Pool, big.MaxRate = "moving", "move:*", "", ratelimit.Whole(1_000_000)
 	_, _, _, _ = h.PutPolicy(w.now, "default", big, nil)
 	lanes := []*lane{
-		{name: "baseline", agent: "a", r: plain}, {name: "static", agent: "a", r: h.Replica},
-		{name: "adaptive", agent: "move:a", r: h.Replica}, {name: "pool", agent: "pool:a", r: h.Replica},
+		{name: "baseline", agent: "a", r: plain},
+		{name: "static", agent: "a", r: h.Replica},
+		{name: "adaptive", agent: "move:a", r: h.Replica},
+		{name: "pool", agent: "pool:a", r: h.Replica},
 	}
 	now := w.now
 	var out Outcome
