@@ -27,7 +27,7 @@ func (q *request) of() replica.Request {
 }
 
 func (w *world) newRequest(c *chance) *request {
-	return &request{agent: agentName(w.someAgent(c)), n: 1 + int64(c.below(9))}
+	return &request{agent: agentName(w.someAgent(c)), n: 1 + int64(c.below(w.plan.bite()))}
 }
 
 // someAgent draws an agent; with Zipf the first is as busy as the second and third
@@ -68,7 +68,7 @@ func (w *world) opConsume(m *machine, _ *Op, c *chance) { w.consume(m.proc, w.ne
 func (w *world) opInline(m *machine, _ *Op, c *chance) {
 	q := w.newRequest(c)
 	limit := ratelimit.Policy{Capacity: 9 + int64(c.below(2)), RefillRate: ratelimit.Whole(1), IntervalSeconds: ratelimit.Whole(2)}.Limit()
-	q.inline = &limit
+	q.inline, q.n = &limit, min(q.n, plainBite)
 	w.consume(m.proc, q)
 }
 
@@ -106,10 +106,12 @@ func (w *world) decided(p *process, q *request, k int, out *replica.Outcome) {
 		w.tell("%s: consume %d of %s: denied", run, q.n, q.agent)
 		w.coverage.hit(covDenied)
 		w.checkDenial(p, q, k, out)
+		w.checkStarved(p, q, k, out)
 	default:
 		w.tell("%s: consume %d of %s: allowed", run, q.n, q.agent)
 		w.accept(p, k, amount{consumed: uint64(q.n * ratelimit.Token)})
 		w.checkAdmission(p, q, k)
+		w.checkStarved(p, q, k, out)
 		w.promise(p, k, w.durability(p, q), out.Wait)
 	}
 }
@@ -118,6 +120,7 @@ func (w *world) decided(p *process, q *request, k int, out *replica.Outcome) {
 func (w *world) accept(p *process, k int, a amount) {
 	p.pending[k] = p.pending[k].plus(a)
 	p.accepted[k] = p.accepted[k].plus(a)
+	w.promptly(p)
 }
 
 // promise notes from when on the consumption up to now must survive a crash:

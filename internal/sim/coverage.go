@@ -67,6 +67,7 @@ const (
 	covFloor
 	covOvershoot
 	covOvershootChecked
+	covStarvedChecked
 	covReleased
 	covEvicted
 	covCount
@@ -84,7 +85,7 @@ var covNames = [covCount]string{
 	covRecovered: "reserve mark charged", covRestore: "backup restored", covDiskLost: "disk lost", covDead: "machine dead for good", covDiskFull: "disk full",
 	covDiskFailed: "disk failed", covOpenFailed: "start failed", covClone: "disk cloned", covReplaced: "process replaced by a copy", covJoin: "node joined",
 	covBootstrap: "bootstrap", covLeave: "node left", covForgotten: "node forgotten", covMistaken: "living node forgotten", covOutcast: "forgotten node cast out",
-	covPause: "process paused", covClockJump: "clock jumped", covOvershoot: "overshoot", covOvershootChecked: "overshoot within its bound",
+	covPause: "process paused", covClockJump: "clock jumped", covOvershoot: "overshoot", covOvershootChecked: "overshoot within its bound", covStarvedChecked: "level near the ideal one",
 	covReleased: "share of a failed peer released", covEvicted: "cell put out of memory",
 }
 

@@ -15,6 +15,7 @@ type flush struct {
 	know    knowledge
 	regs    regKnowledge
 	written bool // in the store, but not synced
+	begun   int64
 }
 
 func (f *flush) becomeDurable(d *disk) { d.know, d.regs = f.know, f.regs }
@@ -79,12 +80,16 @@ func (w *world) beginFlush(p *process, c *chance) {
 
 // noteFlush puts a flush that has begun into the ledger.
 func (w *world) noteFlush(p *process, f *replica.Flush, _ *chance) {
+	if p.waitsSince > 0 {
+		w.lag.pending = max(w.lag.pending, w.now-p.waitsSince)
+		p.waitsSince = 0
+	}
 	if p.store.Err() != nil { // its commit is going to fail, and nothing of it leaves
 		p.flush = &flush{f: f, know: p.m.disk.know, regs: p.m.disk.regs}
 		return
 	}
 	w.noteRows(p, f)
-	p.flush = &flush{f: f, know: p.know.clone(), regs: p.regs.clone()}
+	p.flush = &flush{f: f, know: p.know.clone(), regs: p.regs.clone(), begun: w.now}
 }
 
 // endFlush syncs the batch of the flush under way.
@@ -115,6 +120,7 @@ func (w *world) endFlush(p *process, c *chance) {
 		w.wake(p, f.Gen, false)
 		return
 	}
+	w.lag.flush = max(w.lag.flush, w.now-fl.begun)
 	fl.becomeDurable(p.m.disk)
 	w.wake(p, f.Gen, true)
 	if !f.PushEarly {

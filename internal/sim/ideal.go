@@ -15,6 +15,7 @@ import (
 // other, also while it is full: the fraction of the next one is never thrown away.
 type ideal struct {
 	begun   bool
+	full    bool     // the last time somebody looked, before it took
 	unclear bool     // refunds, resets or other limits have touched it
 	level   *big.Int // µtok · den
 	at      int64    // ms
@@ -37,13 +38,15 @@ func (w *world) unclearAll() {
 func (b *ideal) refilled(w *world, l *ratelimit.Limit) {
 	full := new(big.Int).Mul(big.NewInt(l.Capacity), new(big.Int).SetUint64(l.RateDen))
 	if !b.begun {
-		*b = ideal{begun: true, unclear: b.unclear, level: full, at: w.now}
+		*b = ideal{begun: true, unclear: b.unclear, level: full, at: w.now, full: true}
 		return
 	}
 	ns := (w.now - b.at) * (1_000_000 + w.fastest())
 	b.at = w.now
 	b.level.Add(b.level, new(big.Int).Mul(big.NewInt(ns), new(big.Int).SetUint64(l.RateNum)))
-	if over := new(big.Int).Sub(b.level, full); over.Sign() > 0 {
+	b.full = false
+	if over := new(big.Int).Sub(b.level, full); over.Sign() >= 0 {
+		b.full = true
 		b.level.Add(full, over.Rem(over, new(big.Int).SetUint64(l.RateDen)))
 	}
 }
@@ -93,6 +96,7 @@ func (w *world) checkAdmission(p *process, q *request, k int) {
 	}
 	l := w.limitOf(q)
 	b.refilled(w, &l)
+	w.forgive(k)
 	b.take(uint64(q.n*ratelimit.Token), &l)
 	level := b.micro(&l)
 	if level < 0 {
@@ -106,7 +110,7 @@ func (w *world) checkAdmission(p *process, q *request, k int) {
 	}
 	known := w.ledger.sum(&p.know, k).plus(p.pending[k])
 	unseen := int64(b.taken - min(b.taken, known.consumed))
-	bound := unseen + w.mistaken(p, &l) + w.rounding(p, &l)
+	bound := unseen + w.mistaken(p, k, &l) + w.rounding(p, &l)
 	if -level > bound {
 		w.fail("I8", "%s admits %d of %s; overdraft: expected %d µtok at most, as it was not told of %d, got %d",
 			p.m.name, q.n, q.agent, bound, unseen, -level)
@@ -121,9 +125,9 @@ const forgivesNothing = 1000 * 1000 * ratelimit.Token
 
 // mistaken bounds the consumption that a node forgave its peers because it was
 // thrown away here while they were not heard.
-func (w *world) mistaken(p *process, l *ratelimit.Limit) int64 {
+func (w *world) mistaken(p *process, k int, l *ratelimit.Limit) int64 {
 	others := int64(len(w.machines) - 1)
-	gap := p.silence
+	gap := p.silence[k]
 	for _, m := range w.machines {
 		if m != p.m && m.disk != nil {
 			gap = max(gap, w.now-p.heard[m.disk.node])
@@ -133,6 +137,19 @@ func (w *world) mistaken(p *process, l *ratelimit.Limit) int64 {
 		gap = w.now
 	}
 	return others * min(l.Capacity+l.Floor, refill(l, gap+1, w.fastest()))
+}
+
+// forgive ends the memory of silences when the central bucket is full: no node has
+// more then.
+func (w *world) forgive(k int) {
+	if !w.ledger.keys[k].ideal.full {
+		return
+	}
+	for _, m := range w.machines {
+		if m.proc != nil {
+			m.proc.silence[k] = 0
+		}
+	}
 }
 
 // rounding is what clocks of whole milliseconds lose when a bucket leaves the
@@ -155,12 +172,29 @@ func (w *world) charged(k int) {
 
 // noteHeard remembers when a process last heard all of a node.
 func (w *world) noteHeard(p *process, page *antientropy.Page) {
-	if !page.Complete || page.From != page.Run.Node {
+	w.noteClaim(p, page)
+	if !page.Complete || page.From != page.Run.Node || w.outlived(page.Run.Origin) {
 		return
 	}
 	last := p.heard[page.From]
-	p.silence = max(p.silence, w.now-last)
+	for k := range w.ledger.keys {
+		p.silence[k] = max(p.silence[k], w.now-last)
+	}
 	p.heard[page.From] = w.now
+}
+
+// outlived tells whether a newer run of the same node has begun.
+func (w *world) outlived(o crdt.Origin) bool {
+	i, known := w.ledger.runOf[o]
+	if !known {
+		return true
+	}
+	for _, r := range w.ledger.runs[i+1:] {
+		if r.node == w.ledger.runs[i].node {
+			return true
+		}
+	}
+	return false
 }
 
 // checkDenial looks that a node alone denies only what is not there.

@@ -18,7 +18,7 @@ var promises = []Promise{
 	{"I4", "what a node has counted is what it was told of, each increment once; a flush writes just what was accepted", "checkStore, noteRow, opLook"},
 	{"I5", "no run and seq name two rows, a generation is born at its seq, and no row is of a run that never was", "noteEntry, noteRow, learnPage, checkIndex"},
 	{"I6", "a register holds the last value its node was told of; a deleted one stays deleted", "checkRegisters, noteRegister, getRegister"},
-	{"I7", "a level is between −D and C", "checkLevels"},
+	{"I7", "a level is between −D and C, and not below the central bucket but for what peers may be consuming", "opLook, checkStarved"},
 	{"I8", "what is admitted overdraws one central bucket by no more than what the node was not told of; a node alone is exact", "checkAdmission, checkDenial, checkExact"},
 	{"I10", "after a crash what was answered for is there: reserve, sync and registers; a charge is one step too much at most, and made once", "checkPromises, checkMarks"},
 	{"I11", "a refund gives no more than was consumed and not yet given back", "opRefund"},

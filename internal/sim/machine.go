@@ -65,26 +65,29 @@ func (d *disk) clone() *disk {
 
 // process is one start of a replica.
 type process struct {
-	m        *machine
-	rep      *replica.Replica
-	store    *storage.Store
-	node     crdt.NodeID
-	run      int // of the ledger
-	booted   int64
-	know     knowledge
-	regs     regKnowledge
-	pending  [maxKeys]amount // accepted and not captured by a flush yet
-	accepted [maxKeys]amount // since the start
-	floor    [maxKeys]uint64 // of it, what must survive a crash
-	regFloor []regFloor
-	flush    *flush
-	soon     bool // a flush is about to begin
-	waiters  []waiter
-	peers    map[crdt.NodeID]*peerWatch
-	majority int64                 // when it last saw one
-	listed   map[int]listing       // machines it has been told of by gossip
-	heard    map[crdt.NodeID]int64 // when a node last told that it has told all
-	silence  int64                 // the longest that a node was not heard
+	m          *machine
+	rep        *replica.Replica
+	store      *storage.Store
+	node       crdt.NodeID
+	run        int // of the ledger
+	booted     int64
+	know       knowledge
+	regs       regKnowledge
+	pending    [maxKeys]amount // accepted and not captured by a flush yet
+	accepted   [maxKeys]amount // since the start
+	floor      [maxKeys]uint64 // of it, what must survive a crash
+	regFloor   []regFloor
+	flush      *flush
+	soon       bool // a flush is about to begin
+	waiters    []waiter
+	peers      map[crdt.NodeID]*peerWatch
+	majority   int64                 // when it last saw one
+	listed     map[int]listing       // machines it has been told of by gossip
+	heard      map[crdt.NodeID]int64 // when a node last told that it has told all
+	silence    [maxKeys]int64        // ms, the longest that a node was not heard since the central bucket was full
+	hearing    hearing
+	prompt     bool  // a flush will begin as soon as it can
+	waitsSince int64 // ms, the oldest consumption that no flush has taken
 }
 
 // waiter is a client that waits for a flush.

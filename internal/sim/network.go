@@ -23,6 +23,7 @@ type message struct {
 	from, to int
 	body     []byte
 	damaged  bool
+	sent     int64
 	chance   chance
 }
 
@@ -40,6 +41,7 @@ func (w *world) encode(m interface{ Append(b []byte) []byte }) []byte {
 // send lets a message travel, or not.
 func (w *world) send(m *message) {
 	net, c := &w.plan.Net, &m.chance
+	m.sent = w.now
 	if w.cut[m.from][m.to] || !w.calm && c.permille(net.Drop) {
 		w.tally.Struck++
 		return
@@ -131,6 +133,7 @@ func (w *world) deliverPage(p *process, m *message) {
 		return
 	}
 	w.tally.Pages++
+	w.lag.message = max(w.lag.message, w.now-m.sent)
 	now := w.instant(p)
 	var ack antientropy.Ack
 	if m.kind == msgPush {

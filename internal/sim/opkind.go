@@ -144,6 +144,9 @@ func newWeights(r *rand.Rand, c *Config) *weights {
 	if c.Keys == 0 {
 		w.of[OpKVPut], w.of[OpKVDelete], w.of[OpKVIncrement], w.of[OpKVGet] = 0, 0, 0, 0
 	}
+	if c.Metered {
+		w.meter()
+	}
 	for _, n := range w.of {
 		w.total += n
 	}

@@ -23,6 +23,8 @@ type Config struct {
 	Age                               bool // let everything become idle in the end
 	PageRows                          int
 	HotCells                          int
+	Metered                           bool `json:",omitempty"` // see meter
+	Bite                              int  `json:",omitempty"` // tokens, at most, of a request; 0 = plainBite
 	Default                           ratelimit.Policy
 	Policies                          []ratelimit.Policy `json:",omitempty"` // that operators put and delete
 
@@ -75,6 +77,9 @@ func (p *Plan) end() int64 {
 func NewPlan(seed uint64) *Plan {
 	r := rand.New(rand.NewPCG(seed, 0x51a7e))
 	p := &Plan{Config: newConfig(seed, r)}
+	if r.IntN(5) == 0 {
+		p.meter(r)
+	}
 	weights := newWeights(r, &p.Config)
 	steps := pick(r, 20+r.IntN(40), 60+r.IntN(140), 60+r.IntN(140), 150+r.IntN(200)) // short ones are many a minute, long ones go deep
 	var now int64

@@ -28,6 +28,7 @@ type world struct {
 	schism   bool  // a living node was forgotten
 	torn     bool  // something durable was lost
 	calm     bool  // messages arrive at once
+	lag      lag
 }
 
 // Result is how a schedule ended.

@@ -600,6 +600,7 @@ func (r *Replica) revert(f *Flush) {
 	for _, run := range f.runs {
 		r.dirtyRuns[run.Origin] = true
 	}
+	r.noteFlushed(f) // if it was pushed, its rows keep their time
 	r.newlyCollected = append(r.newlyCollected, f.newlyCollected...)
 	r.retired = append(r.retired, f.retired...)
 	r.flushing = nil

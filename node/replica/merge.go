@@ -120,7 +120,10 @@ func (r *Replica) mergePage(now Instant, p *antientropy.Page) error {
 	if news {
 		r.noteVector(p.Run.Origin, before, r.recv.Vector(p.Run.Origin))
 	}
-	if direct := p.From == p.Run.Node; news || p.Complete && direct {
+	// A run that is over tells nothing of what its node consumes now: counted as
+	// heard, that would lose what it claims with the rows that are to come.
+	live := !r.runs[p.Run.Origin].Sealed()
+	if direct := p.From == p.Run.Node; live && (news || p.Complete && direct) {
 		r.heard(src, now, direct)
 	}
 	r.counters.pages.Add(1)

@@ -53,7 +53,7 @@ func (r *Replica) AnswerPull(now Instant, q *antientropy.Pull, emit func(*antien
 	for o := range ragged {
 		vectors[o] = vectors[o] //nolint:staticcheck // makes a zero entry: rows of which no session was whole yet have no vector
 	}
-	for _, o := range sortedKeys(vectors) {
+	for _, o := range deadFirst(sortedKeys(vectors), runs) {
 		run, known := runs[o]
 		if o == q.Run.Origin || collected[o] || !known {
 			continue
@@ -71,6 +71,22 @@ func (r *Replica) AnswerPull(now Instant, q *antientropy.Pull, emit func(*antien
 		}
 	}
 	return nil
+}
+
+// deadFirst puts the runs that are over before the others: a page of a living run
+// says that its node was heard, and what its earlier runs consumed must have
+// claimed its share of what was thrown away meanwhile by then.
+func deadFirst(origins []crdt.Origin, runs map[crdt.Origin]crdt.Run) []crdt.Origin {
+	slices.SortStableFunc(origins, func(a, b crdt.Origin) int {
+		switch da, db := runs[a].Sealed(), runs[b].Sealed(); {
+		case da == db:
+			return 0
+		case da:
+			return -1
+		}
+		return 1
+	})
+	return origins
 }
 
 // tellCollected tells the asking replica which of the runs it still has were
