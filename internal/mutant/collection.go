@@ -5,13 +5,13 @@ var collection = []Mutant{
 	{
 		Name:   "eagergc",
 		Why:    "rows of others are collected by their age on this node's clock",
-		Edits:  []Edit{{"node/replica.(*Replica).collectable", "stable[o] = r.recv.Vector(o).Stable", "stable[o] = now.Wall"}},
+		Edits:  []Edit{{"node/replica.(*Replica).collectable", "stableTime{r.recv.Vector(o).Stable, r.savedStable[o]}", "stableTime{now.Wall, now.Wall}"}},
 		Breaks: []string{"I1", "I3", "I4"},
 	},
 	{
 		Name:   "gdiff",
 		Why:    "two nodes have different ideas of how long a row is kept",
-		Edits:  []Edit{{"node/replica.(*Replica).rowDue", "r.outdated(st, row)", "r.outdated(st+r.opts.Idle.Milliseconds()/2, row)"}},
+		Edits:  []Edit{{"node/replica.(*Replica).rowDue", "r.outdated(st.now, row)", "r.outdated(st.now+r.opts.Idle.Milliseconds()/2, row)"}},
 		Breaks: []string{"I1", "I3", "I4"},
 	},
 	{

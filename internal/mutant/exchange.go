@@ -80,6 +80,12 @@ var exchange = []Mutant{
 		Name:   "unsyncedpull",
 		Why:    "pulls are answered from what the store shows, which a crash may still undo",
 		Edits:  []Edit{{"node/replica.(*Replica).BeginFlush", "r.synced.freeze(r.store)\n", "\n"}},
-		Breaks: []string{"E2", "I3", "I6"},
+		Breaks: []string{"E2", "D4"},
+	},
+	{
+		Name:   "deadrunheard",
+		Why:    "a page of a run that is over counts as word of its node, whose living run is yet to be heard",
+		Edits:  []Edit{{"node/replica.(*Replica).mergePage", "live && (news", "(news"}, {"node/replica.(*Replica).mergePage", "live := ", "_ = "}},
+		Breaks: []string{"I7"},
 	},
 }

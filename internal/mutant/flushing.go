@@ -5,13 +5,13 @@ var flushing = []Mutant{
 	{
 		Name:   "nobirth",
 		Why:    "a row that the peers may have collected is continued instead of begun anew",
-		Edits:  []Edit{{"node/replica.(*Replica).writeOwnRow", "r.outdated(k.stamp, &s.row) ||", ""}},
+		Edits:  []Edit{{"node/replica.(*Replica).writeOwnRow", "r.outdated(k.stamp, row) ||", ""}},
 		Breaks: []string{"I4"},
 	},
 	{
 		Name:   "birthbyclock",
 		Why:    "a new generation begins when the old row is idle by the clock, whoever has yet to hear of it",
-		Edits:  []Edit{{"node/replica.(*Replica).writeOwnRow", "r.outdated(k.stamp, &s.row) ||", "r.outdated(k.now.Wall, &s.row) ||"}},
+		Edits:  []Edit{{"node/replica.(*Replica).writeOwnRow", "r.outdated(k.stamp, row) ||", "r.outdated(k.now.Wall, row) ||"}},
 		Breaks: []string{"I3", "I4"},
 	},
 	{
@@ -41,7 +41,7 @@ var flushing = []Mutant{
 	{
 		Name:   "evictdirty",
 		Why:    "a cell is put out of memory although it waits for a flush",
-		Edits:  []Edit{{"node/replica.(*Replica).evictable", "c.dirty != 0 ||", ""}},
+		Edits:  []Edit{{"node/replica.(*Replica).evictable", "c.dirty != clean ||", ""}},
 		Breaks: []string{"I4", "I5", "I10", "I11", "E6"},
 	},
 	{
@@ -59,7 +59,7 @@ var flushing = []Mutant{
 	{
 		Name:   "refundrow",
 		Why:    "a refund is limited by what this run consumed, not by what everybody did",
-		Edits:  []Edit{{"node/replica.(*Replica).Refund", "c.refundable()", "min(c.refundable(), c.ownConsumed(r.run))"}},
+		Edits:  []Edit{{"node/replica.(*Replica).Refund", "c.refundable()", "min(c.refundable(), c.ownConsumed())"}},
 		Breaks: []string{"I11"},
 	},
 	{
@@ -73,5 +73,12 @@ var flushing = []Mutant{
 		Why:    "a process that starts again goes on under the run of the one before it",
 		Edits:  []Edit{{"node/replica.Open", "r := newReplica(o, now)", "if last, known, _ := o.Store.CurrentRun(); known {\no.Run = last.Origin\n}\nr := newReplica(o, now)"}},
 		Breaks: []string{"I1", "I4", "I5"},
+	},
+	{
+		Name:   "refusedunacked",
+		Why:    "rows that were pushed with a flush that was then refused are not waited for",
+		Edits:  []Edit{{"node/replica.(*Replica).revert", "r.noteFlushed(f)", "_ = f"}},
+		Breaks: []string{"I3", "I4"},
+		Seeds:  10000,
 	},
 }

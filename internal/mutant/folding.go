@@ -42,13 +42,61 @@ var folding = []Mutant{
 	{
 		Name:   "kmerge",
 		Why:    "the level is written down with own consumption only, not when a peer's is merged",
-		Edits:  []Edit{{"node/replica.(*Replica).captureLocked", "if c.present {", "if c.present && (c.slotOf(r.run) != nil && c.slotOf(r.run).row.TS == k.ts || len(c.slots) == 0) {"}},
+		Edits:  []Edit{{"node/replica.(*Replica).captureLocked", "if c.present {", "if c.present && (c.hasOwn() && c.own.TS == k.ts || len(c.slots()) == 0) {"}},
 		Breaks: []string{"I7", "I8"},
 	},
 	{
 		Name:   "nocheckpoint",
 		Why:    "the level is not written down at all: a restart finds full buckets",
 		Edits:  []Edit{{"node/replica.(*Replica).captureLocked", "if c.present {", "if false {"}},
+		Breaks: []string{"I7", "I8"},
+	},
+	{
+		Name:   "lostcarry",
+		Why:    "the fraction of a µtok that a refill leaves over is thrown away",
+		Edits:  []Edit{{"ratelimit.(*Limit).refill", "bits.Add64(lo, carry, 0)", "bits.Add64(lo, carry&0, 0)"}},
+		Breaks: []string{"I8"},
+	},
+	{
+		Name:   "refillplusone",
+		Why:    "each refill counts one nanosecond too much",
+		Edits:  []Edit{{"ratelimit.(*Bucket).Advance", "l.refill(now-b.last, b.carry)", "l.refill(now-b.last+1, b.carry)"}},
+		Breaks: []string{"I8"},
+	},
+	{
+		Name:   "claimtwice",
+		Why:    "what one peer has claimed of the forfeited tokens, the next may claim again",
+		Edits:  []Edit{{"ratelimit.(*Bucket).claim", "b.forfeited -= x", "_ = x"}},
+		Breaks: []string{"I8"},
+	},
+	{
+		Name:   "claimall",
+		Why:    "a peer may claim all that was ever forfeited, not only what was since it was heard",
+		Edits:  []Edit{{"ratelimit.(*Bucket).claim", "min(uint64(n), b.forfeited-m.f)", "min(uint64(n), b.forfeited)"}},
+		Breaks: []string{"I8"},
+	},
+	{
+		Name:   "rotatelive",
+		Why:    "the mark of a silent peer moves on when the live ones are heard",
+		Edits:  []Edit{{"ratelimit.(*Bucket).hear", "held, all := v.oldest(now)", "held, all := v.oldest(now)\nfor _, o := range v.Peers {\nfor i := range b.peers {\nif h := o.heard(); h > b.peers[i].at && h <= now {\nb.peers[i].f = b.forfeited\n}\n}\n}"}},
+		Breaks: []string{"I7", "I8"},
+	},
+	{
+		Name:   "predictionkept",
+		Why:    "a prediction is given back at each row and never taken off",
+		Edits:  []Edit{{"ratelimit.(*peerState).takeBack", "p.ph, p.owed = 0, 0", "p.owed = 0"}},
+		Breaks: []string{"I8"},
+	},
+	{
+		Name:   "predictionuncut",
+		Why:    "what all peers are expected to consume may be more than what is refilled",
+		Edits:  []Edit{{"ratelimit.(*Bucket).expect", "total > most {", "total > most && most < 0 {"}},
+		Breaks: []string{"I7", "I15"},
+	},
+	{
+		Name:   "restorefull",
+		Why:    "a bucket that comes back from disk forgets that it was in debt",
+		Edits:  []Edit{{"ratelimit.Restore", "min(max(ck.Level, -l.Floor), l.Capacity)", "min(max(ck.Level, 0), l.Capacity)"}},
 		Breaks: []string{"I7", "I8"},
 	},
 }

@@ -46,4 +46,10 @@ var registers = []Mutant{
 		Edits:  []Edit{{"node/replica.(*Replica).captureRegisters", "f.Batch.DeleteIndex(old.Origin, old.Seq)", "_ = old"}},
 		Breaks: []string{"I5", "index"},
 	},
+	{
+		Name:   "regpresync",
+		Why:    "a register is pushed before its fsync",
+		Edits:  []Edit{{"node/replica.(*Replica).assemble", "f.PushEarly = false // a register leaves the node only after its fsync", "_ = w"}},
+		Breaks: []string{"E2"},
+	},
 }
