@@ -12,7 +12,7 @@ var exchange = []Mutant{
 	{
 		Name:   "multifrom",
 		Why:    "any page of a session is taken, whether or not it follows the last one",
-		Edits:  []Edit{{"node/antientropy.(*Receiver).Admit", "!known || at != p.AfterSeq", "!known && at > p.AfterSeq"}},
+		Edits:  []Edit{{"node/antientropy.(*Receiver).Admit", "follows = known && at == p.AfterSeq", "follows = known || at <= p.AfterSeq"}},
 		Breaks: []string{"I2", "I3"},
 	},
 	{

@@ -36,7 +36,7 @@ func (c *Config) bite() int { return max(c.Bite, plainBite) }
 // meter leaves out of a mix what ends the account of a bucket.
 func (w *weights) meter() {
 	for _, k := range []OpKind{
-		OpRefund, OpReset, OpDelete, OpClockJump, OpRestore, OpLoseDisk, OpClone, OpJoin, OpLeave, OpForget, OpDiskFull, OpDiskFail,
+		OpRefund, OpReset, OpDelete, OpClockJump, OpRestore, OpLoseDisk, OpClone, OpJoin, OpLeave, OpForget, OpDiskFull, OpDiskFail, OpCorrupt,
 	} {
 		w.of[k] = 0
 	}
