@@ -94,7 +94,7 @@ func others(before, after usage, accounted time.Duration) time.Duration {
 
 const (
 	settleWindow = 250 * time.Millisecond
-	settleLimit  = 20 * time.Second
+	settleLimit  = time.Minute
 	idleCPU      = 2 * clockTick // at most this much in a window is idling, for each process
 )
 

@@ -103,7 +103,12 @@ func measure(ctx context.Context, o options, stdout, stderr io.Writer) (done []s
 		began, machine := time.Now(), describeMachine() // before the part makes it busy
 		s, err := p.run(ctx, b)
 		if err = errors.Join(err, b.stopAll()); err != nil {
-			return done, fmt.Errorf("%s: %w", p.name, err)
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", p.name, err))
+			if ctx.Err() != nil {
+				return done, failed
+			}
+			b.say("%s failed, going on: %v", p.name, err)
+			continue
 		}
 		s.Name, s.Machine, s.Took = p.name, machine, time.Since(began).Round(time.Second).String()
 		done = append(done, s)
