@@ -101,8 +101,15 @@ func TestAFloodIsServedByAllNodes(t *testing.T) {
 		nodes  int
 		syncMS int
 	}{
-		{100, 3, 100}, {100, 5, 100}, {100, 10, 100}, {10, 3, 100}, {10, 5, 100},
-		{100, 3, 1000}, {100, 5, 1000}, {100, 10, 1000}, {ratelimit.MaxTokens, 3, 1000},
+		{100, 3, 100},
+		{100, 5, 100},
+		{100, 10, 100},
+		{10, 3, 100},
+		{10, 5, 100},
+		{100, 3, 1000},
+		{100, 5, 1000},
+		{100, 10, 1000},
+		{ratelimit.MaxTokens, 3, 1000},
 	} {
 		for seed := range uint32(3) {
 			s := start(simCase{policy: hundred(c.floor), nodes: c.nodes, load: 10, syncMS: c.syncMS, seconds: 240, seed: 3 + seed})
