@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fuzzes every target of the module, or of a directory, for FUZZTIME (60s) each. Targets are found by their name, so a new one needs no entry
-# here. A failing input is left in the package's testdata/fuzz, where `go test` meets it from then on.
+# here. FUZZCACHE=none starts without what earlier runs have found to be interesting, which takes longer than a second to go through. A failing input is left in the package's testdata/fuzz, where `go test` meets it from then on.
 #   FUZZTIME=5s scripts/fuzz.sh [DIRECTORY]
 set -euo pipefail
 
@@ -12,6 +12,7 @@ targets=0 failures=0
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cache=$(go env GOCACHE)/fuzz
+[ "${FUZZCACHE:-}" != none ] || cache=$work/cache
 
 # One instrumented binary a package; go test would link one for each target. Inputs that cover something new are not made shorter for minutes:
 # the time is for new ones.

@@ -136,7 +136,7 @@ const maxHost = 253
 // address completes host or host:port to host:port.
 func address(text string, port int) (string, error) {
 	host, p, err := split(text)
-	if err != nil || host == "" || len(host) > maxHost || strings.ContainsAny(host, " \t/=,") {
+	if err != nil || host == "" || len(host) > maxHost || strings.ContainsAny(host, " \t/=,[]") {
 		return "", fmt.Errorf("%q: want host or host:port", text)
 	}
 	if p == "" {
