@@ -22,7 +22,9 @@ const (
 
 // watched is something that must not grow, with how much its median over the
 // last third of a soak may exceed that over the third before the middle one.
-// Both a share and an absolute allowance: small numbers jump.
+// Both a share and an absolute allowance: small numbers jump, and the
+// connections of the load, each with a goroutine and a descriptor, may be open
+// or not when a sample is taken.
 type watched struct {
 	name, unit string
 	scale      float64 // from what is sampled to unit
@@ -34,8 +36,8 @@ type watched struct {
 var everythingWatched = []watched{
 	{"resident memory of the loaded node", "MB", 1e-6, 0.10, 20, func(s *soakSample) float64 { return s.loaded.rss }},
 	{"resident memory of a peer", "MB", 1e-6, 0.10, 20, func(s *soakSample) float64 { return s.peer.rss }},
-	{"goroutines", "", 1, 0, 10, func(s *soakSample) float64 { return s.loaded.goroutines }},
-	{"file descriptors", "", 1, 0, 10, func(s *soakSample) float64 { return s.loaded.descriptors }},
+	{"goroutines", "", 1, 0, 80, func(s *soakSample) float64 { return s.loaded.goroutines }},
+	{"file descriptors", "", 1, 0, 80, func(s *soakSample) float64 { return s.loaded.descriptors }},
 	{"data on disk", "MB", 1e-6, 0.25, 64, func(s *soakSample) float64 { return s.loaded.disk }},
 	{"p99", "ms", 1e3, 0.50, 2, func(s *soakSample) float64 { return s.p99 }},
 }
