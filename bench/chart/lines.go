@@ -29,7 +29,7 @@ type Series struct {
 
 const (
 	plotLeft, plotRight = 70, 30
-	plotTop, plotHeight = 84, 280
+	plotTop, plotHeight = 98, 280
 )
 
 // SVG draws the lines.
