@@ -27,3 +27,9 @@ upgrade-test: ## A rolling upgrade from the version before, under load, there an
 
 upgrade-full: ## The same with ten minutes of load
 	@scripts/upgrade-test.sh -v
+
+CAPACITYARGS ?=
+.PHONY: capacity
+capacity: build ## What nodes of a t3.medium's shape carry, beside no-op servers; CAPACITYARGS=-write updates docs/capacity.md (root, cgroup v1)
+	@scripts/need.sh wrk=wrk
+	@$(GO) run ./internal/capacity $(CAPACITYARGS)
