@@ -33,3 +33,10 @@ CAPACITYARGS ?=
 capacity: build ## What nodes of a t3.medium's shape carry, beside no-op servers; CAPACITYARGS=-write updates docs/capacity.md (root, cgroup v1)
 	@scripts/need.sh wrk=wrk
 	@$(GO) run ./internal/capacity $(CAPACITYARGS)
+
+.PHONY: release licenses
+release: ## Packages, archives, SBOM (CycloneDX), licenses and sums in dist/; built twice, and the same
+	@nfpm=$(NFPM); scripts/release.sh "$$nfpm" '$(VERSION)' '$(LDFLAGS)'
+
+licenses: build ## What bin/clawd is made of, and the license of each part
+	@$(GO) run ./internal/release licenses bin/clawd | sed -n '/^==/q;p'
