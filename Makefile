@@ -62,8 +62,8 @@ demo: build ## Three nodes, recorded traffic, a cut and a heal; prints a table a
 ##@ Check
 
 .PHONY: test unit race-short race fuzz-short fuzz fuzz-seeds doc e2e e2e-full sdk-test sdk-pythons lint fmt check cover
-test: ## What CI runs: check, unit tests, race, fuzz-short, documentation, process tests, the Python SDK
-	@scripts/steps.sh check unit race-short fuzz-short doc e2e sdk-test
+test: ## What CI runs: check, unit tests, race, fuzz-short, documentation, process tests, the Python SDK, upgrade, packages, Terraform
+	@scripts/steps.sh check unit race-short fuzz-short doc e2e sdk-test upgrade-test aws-test package-short terraform-short
 
 unit: ## Tests of the packages without shared state; each benchmark once, so that none rots
 	@$(GO) test -bench=. -benchtime=1x $(unit_pkgs)

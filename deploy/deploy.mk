@@ -14,6 +14,10 @@ package: ## dist/*.deb and *.rpm for amd64 and arm64, with checksums
 package-test: package ## Install, start, ask, upgrade and remove the deb; lintian, systemd's own checks (root)
 	@scripts/package-test.sh
 
+.PHONY: package-short
+package-short: ## The same with the packages of this machine's kind only
+	@PACKAGE_ARCHS=$$(dpkg --print-architecture) $(MAKE) package-test
+
 deploy-test: ## Lint and render the Helm chart, check the compose file and the image's recipe
 	@helm=$(HELM); scripts/deploy-test.sh "$$helm"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds dist/clawd_VERSION_ARCH.deb and .rpm for amd64 and arm64, and their checksums.
+# Builds dist/clawd_VERSION_ARCH.deb and .rpm for amd64 and arm64 (or for PACKAGE_ARCHS), and their checksums.
 #   scripts/package.sh NFPM VERSION LDFLAGS
 # Times in the packages are those of the commit, so that the same commit gives the same packages.
 set -euo pipefail
@@ -63,7 +63,7 @@ pack() { # FORMAT UNIT-DIRECTORY: nfpm itself puts variables into a few fields o
 
 rm -rf dist
 mkdir dist
-for arch in amd64 arm64; do
+for arch in ${PACKAGE_ARCHS:-amd64 arm64}; do
 	CGO_ENABLED=0 GOOS=linux GOARCH=$arch go build -trimpath -buildvcs=auto -ldflags "$ldflags" -o "$stage/clawd" ./cmd/clawd
 	# Debian 12 has not merged the two in its packages: units belong under /lib there.
 	pack deb /lib/systemd/system
