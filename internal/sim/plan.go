@@ -81,7 +81,8 @@ func NewPlan(seed uint64) *Plan {
 		p.meter(r)
 	}
 	weights := newWeights(r, &p.Config)
-	steps := pick(r, 20+r.IntN(40), 60+r.IntN(140), 60+r.IntN(140), 150+r.IntN(200)) // short ones are many a minute, long ones go deep
+	// Short ones are many a minute, long ones go deep.
+	steps := pick(r, 20+r.IntN(40), 20+r.IntN(40), 60+r.IntN(100), 60+r.IntN(100), 60+r.IntN(100), 150+r.IntN(200))
 	var now int64
 	pace := pick(r, 400, 1000, 2500) // ms between two operations, about
 	all := p.Machines + p.Spares

@@ -41,7 +41,11 @@ func (w *world) settle() {
 func (w *world) dismiss() {
 	c := chance(w.plan.Seed + 4)
 	for range 2 {
-		w.flushAll(&c)
+		for _, m := range w.members() {
+			if m.proc != nil && len(m.proc.waiters) > 0 {
+				w.flushOnce(m.proc, &c)
+			}
+		}
 	}
 	for _, m := range w.members() {
 		m.proc.waiters = nil
