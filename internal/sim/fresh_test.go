@@ -1,6 +1,9 @@
 package sim
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -60,8 +63,28 @@ func TestSameSeedSameStory(t *testing.T) {
 // Every invariant that a violation can name is told what it promises.
 func TestPromisesAreTold(t *testing.T) {
 	t.Parallel()
+	var source strings.Builder
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source.Write(text)
+	}
 	seen := make(map[string]bool)
 	for _, p := range Promises() {
+		for _, name := range strings.Split(p.Check, ", ") {
+			if !strings.Contains(source.String(), ") "+name+"(") {
+				t.Errorf("%s is looked after by %s, which is not there", p.Invariant, name)
+			}
+		}
+		if !strings.Contains(source.String(), `w.fail("`+p.Invariant+`"`) {
+			t.Errorf("nothing fails for %s", p.Invariant)
+		}
 		if p.Says == "" || p.Check == "" || seen[p.Invariant] {
 			t.Errorf("%+v", p)
 		}

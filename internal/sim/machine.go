@@ -402,6 +402,11 @@ func (w *world) bootstrap(m *machine) bool {
 			return false
 		}
 		m.disk.know, m.disk.regs, m.disk.empty = d.disk.know.clone(), d.disk.regs.clone(), false
+		// What a member does not know of that was forgotten by mistake, nobody waits
+		// for it to learn, nor for who starts from its state.
+		m.disk.know.lossy = m.disk.know.lossy || w.schism && w.forgotten(d.proc.node)
+		// What was old by the donor's clock is not in its state any more.
+		m.lost = max(m.lost, d.wall(w.now)+d.lost-m.wall(w.now))
 		w.coverage.hit(covBootstrap)
 		if d.clock.OffsetMS != m.clock.OffsetMS {
 			w.unclearAll() // a level is of an instant by the donor's clock

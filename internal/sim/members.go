@@ -111,6 +111,12 @@ func (w *world) opLeave(m *machine, _ *Op, c *chance) {
 	w.coverage.hit(covLeave)
 	w.tell("%s leaves", m.name)
 	w.wrote(p, memberKey(p.node), wait)
+	if w.twin(m) != nil {
+		// A copy of the disk goes on under an identity that has left for good: what
+		// it writes is dropped where its runs were collected already.
+		w.schism = true
+		w.ledger.disown(p.node)
+	}
 	w.stop(m, c)
 	if m.proc != nil {
 		return

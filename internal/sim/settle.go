@@ -352,6 +352,13 @@ func (w *world) checkBounded() {
 				w.fail("I13", "vectors at %s: expected those of runs that once were, got %v", m.name, o)
 			}
 		}
+		described, err := m.proc.store.Runs()
+		w.must(err)
+		for o := range described {
+			if _, ours := w.ledger.runOf[o]; !ours {
+				w.fail("I13", "descriptors at %s: expected those of runs that once were, got %v", m.name, o)
+			}
+		}
 	}
 }
 
