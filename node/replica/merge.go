@@ -59,11 +59,17 @@ func (r *Replica) headerVector(vv crdt.VersionVector) crdt.VersionVector {
 
 // acknowledged is the durable vector without the origins of which there are
 // rows beyond it here: nobody may drop a run while one of its rows is known to
-// some members only.
+// some members only. Of a run that is over, that goes for what is in memory and
+// not on disk yet, too.
 func (r *Replica) acknowledged() crdt.VersionVector {
 	out := r.headerVector(r.durableVV)
 	for o := range r.ragged {
 		delete(out, o)
+	}
+	for o, seq := range out {
+		if r.recv.Vector(o).Seq > seq && r.runs[o].Sealed() {
+			delete(out, o)
+		}
 	}
 	return out
 }
