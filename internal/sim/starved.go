@@ -12,6 +12,7 @@ type hearing struct {
 	any  map[crdt.NodeID]int64 // when anything complete of the node's runs came last, from whomever
 	hurt map[crdt.NodeID]bool  // since it was last heard, somebody who was silent for longer has made a claim
 	rows map[crdt.NodeID]lastRows
+	runs map[crdt.Origin]int64 // when a run was last heard, by itself
 	lost int64 // ms; the longest silence that a claim fell into
 }
 
@@ -75,6 +76,7 @@ func (w *world) noteClaim(p *process, page *antientropy.Page) {
 	h := &p.hearing
 	if h.any == nil {
 		h.any, h.hurt, h.rows = make(map[crdt.NodeID]int64), make(map[crdt.NodeID]bool), make(map[crdt.NodeID]lastRows)
+		h.runs = make(map[crdt.Origin]int64)
 	}
 	from := page.Run.Node
 	if len(page.Entries) > 0 {
@@ -88,11 +90,15 @@ func (w *world) noteClaim(p *process, page *antientropy.Page) {
 		if rows.at == w.now && rows.run != page.Run.Origin {
 			h.lost = max(h.lost, w.now-rows.heard) // the rows of its older run have claimed all there was
 		}
+		if at := h.runs[page.Run.Origin]; at < p.heard[from] {
+			h.lost = max(h.lost, w.now-at) // the node was heard by another of its runs, and its mark moved
+		}
 		h.rows[from] = lastRows{at: w.now, run: page.Run.Origin, heard: min(p.heard[from], rows.heardAt(w.now))}
 	}
 	if !page.Complete {
 		return
 	}
+	h.runs[page.Run.Origin] = w.now
 	if page.From != from { // a relay may have heard it long ago itself
 		h.lost = max(h.lost, w.now-p.heard[from])
 	}
