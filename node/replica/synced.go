@@ -10,8 +10,9 @@ import (
 // from it: a register must not leave the node before its fsync, and while a
 // commit is under way the store already shows what is not yet synced.
 type syncedView struct {
-	mu   sync.Mutex
-	held *sharedView // during a commit: the state before it
+	mu    sync.Mutex
+	held  *sharedView // during a commit: the state before it
+	blind error       // during a commit: why there is no such view
 }
 
 type sharedView struct {
@@ -20,20 +21,23 @@ type sharedView struct {
 	refs int
 }
 
-// freeze keeps the present state as the synced one until thaw. A store that
-// cannot give a view fails the commit that follows just as well.
+// freeze keeps the present state as the synced one until thaw. Without a view of it
+// nobody is answered meanwhile.
 func (s *syncedView) freeze(st *storage.Store) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if v, err := st.View(); err == nil {
-		s.held = &sharedView{View: v, refs: 1}
+	v, err := st.View()
+	if err != nil {
+		s.blind = err
+		return
 	}
+	s.held = &sharedView{View: v, refs: 1}
 }
 
 func (s *syncedView) thaw() {
 	s.mu.Lock()
 	held := s.held
-	s.held = nil
+	s.held, s.blind = nil, nil
 	s.mu.Unlock()
 	if held != nil {
 		held.release()
@@ -44,6 +48,9 @@ func (s *syncedView) thaw() {
 func (s *syncedView) acquire(st *storage.Store) (*sharedView, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.blind != nil {
+		return nil, s.blind
+	}
 	if s.held != nil {
 		s.held.mu.Lock()
 		s.held.refs++
