@@ -43,7 +43,8 @@ func (w *world) checkReleases(p *process) {
 			continue
 		}
 		if !peer.wasAlive {
-			return // never seen: whether it counts depends on what the disk says of it
+			p.majority = w.now // for all that is known here
+			return             // never seen: whether it counts depends on what the disk says of it
 		}
 		total++
 		alive := peer.state == replica.PeerAlive
