@@ -13,7 +13,7 @@ type hearing struct {
 	hurt map[crdt.NodeID]bool  // since it was last heard, somebody who was silent for longer has made a claim
 	rows map[crdt.NodeID]lastRows
 	runs map[crdt.Origin]int64 // when a run was last heard, by itself
-	lost int64 // ms; the longest silence that a claim fell into
+	lost int64                 // ms; the longest silence that a claim fell into
 }
 
 // lastRows is when rows of a node came last, of which run, and when it had been
