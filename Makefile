@@ -141,7 +141,7 @@ crash: ## The crash tests at length, SCHEDULES (100) a test: disks taken away an
 accuracy: ## How far clusters are from one central bucket, beside the design's models; writes the tables of docs/reliability.md
 	@$(GO) run ./internal/accuracy/run -write docs/reliability.md
 
-chaos: e2e-tools ## Every fault at full length, 20 minutes; CHAOSARGS="-write docs/reliability.md" updates its table, -only NAME picks
+chaos: e2e-tools ## Every fault at full length, 22 minutes; CHAOSARGS="-write docs/reliability.md" updates its table, -only NAME picks
 	@$(GO) run ./internal/chaos/run $(CHAOSARGS)
 
 bench: build ## Real load, clawd beside other servers, 12 minutes; BENCHARGS="-only NAME -write" picks and updates docs/performance.md
