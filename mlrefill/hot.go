@@ -10,9 +10,9 @@ type Hot struct {
 	prev        float32 // requests of the second before the last
 	x, xw       [features]float32
 	unit, unitW float32 // what the features were divided by
-	guess       [2]float32
-	guessW      [2]float32
-	lag, lagW   [2]float32 // Hedge over record and regression
+	guess       [hotExperts]float32
+	guessW      [hotExperts]float32
+	lag, lagW   [hotExperts]float32 // Hedge over record, regression and, at one second, a network
 	f, u        float64
 	z, s        float64
 	window      float64
@@ -20,11 +20,13 @@ type Hot struct {
 	zw, sw      float64
 	trust       Trust
 	missed      int
+	net         bool // a network has a say
 	at          int32
 	windows     int
 }
 
 const (
+	hotExperts  = 3
 	quickForget = 0.999
 	slowForget  = 0.98
 	hotRate     = 0.05
@@ -42,7 +44,7 @@ const (
 func NewHot(m *Model, now int64, phase uint8) Hot {
 	return Hot{
 		record: NewRecord(m, now, phase), quick: newRLS(m.prior.QuickRLS, quickVariance), slow: newRLS(m.prior.SlowRLS, slowVariance),
-		lagW: [2]float32{0, doubt}, z: startZ, zw: startZ, at: int32(now / second),
+		lag: [hotExperts]float32{expertNet: netDoubt}, lagW: [hotExperts]float32{0, doubt}, z: startZ, zw: startZ, at: int32(now / second),
 	}
 }
 
@@ -99,7 +101,7 @@ func (h *Hot) scoreSecond(y float64) {
 		h.z = max(h.z-boundStep*(1-quantile), 0)
 	}
 	h.s += max(errorGain, 1/float64(h.record.age+1)) * (math.Abs(y-h.f) - h.s)
-	hedgePair(&h.lag, h.guess, y, h.s, hotRate)
+	hedge(h.lag[:h.voices()], h.guess[:h.voices()], y, h.s, hotRate)
 	var x feature
 	for i := range x {
 		x[i] = float64(h.x[i])
@@ -119,7 +121,7 @@ func (h *Hot) scoreWindow(y, n float64) {
 		}
 		h.sw += max(errorGain, 1/float64(h.windows+1)) * (math.Abs(y-h.window) - h.sw)
 		h.windows++
-		hedgePair(&h.lagW, h.guessW, y, h.sw, hotRateSlow)
+		hedge(h.lagW[:expertNet], h.guessW[:expertNet], y, h.sw, hotRateSlow)
 		var x feature
 		for i := range x {
 			x[i] = float64(h.xw[i])
@@ -169,7 +171,13 @@ func (h *Hot) foreseeSecond(m *Model) {
 		}
 		ex := h.record.experts()
 		h.guess[1] = float32(bounded(h.quick.predict(&x)*unit, &ex))
-		h.f = mixPair(h.lag, h.guess)
+		if h.net = m.net != nil; h.net {
+			h.guess[expertNet] = h.guess[0] // what is no number has no say
+			if v, ok := m.net(&x); ok {
+				h.guess[expertNet] = float32(bounded(v*unit, &ex))
+			}
+		}
+		h.f = mix(h.lag[:h.voices()], h.guess[:h.voices()])
 	}
 	h.u = max(h.f+h.z*h.s, 0)
 	h.f, h.u = m.publish(h.f, h.u)
@@ -191,7 +199,7 @@ func (h *Hot) foreseeWindow(m *Model) {
 		ex := h.record.experts()
 		most := max(ex[2], ex[3], ex[4]) // of the rungs that last for a part of a window
 		h.guessW[1] = float32(clip(h.slow.predict(&x)*unit, 0, 1.25*most))
-		h.window = mixPair(h.lagW, h.guessW)
+		h.window = mix(h.lagW[:expertNet], h.guessW[:expertNet])
 	}
 	h.windowBound = max(h.window+h.zw*h.sw, 0)
 	h.window, h.windowBound = m.publish(h.window, h.windowBound)
@@ -201,22 +209,55 @@ func (h *Hot) foreseeWindow(m *Model) {
 	}
 }
 
-// hedgePair scores two forecasts in squared average errors.
-func hedgePair(lag *[2]float32, guess [2]float32, y, s, rate float64) {
-	var sum [2]float64
+// expertNet is the place of a network among the experts, and netDoubt how far it
+// starts behind: nobody knows where it comes from.
+const (
+	expertNet = 2
+	netDoubt  = 2
+)
+
+// voices is how many experts there are at one second.
+func (h *Hot) voices() int {
+	if h.net {
+		return hotExperts
+	}
+	return expertNet
+}
+
+// NetWeight is the weight of the network, 0 without one.
+func (h *Hot) NetWeight() float64 {
+	if !h.net {
+		return 0
+	}
+	sum := 0.0
+	for _, lag := range h.lag {
+		sum += math.Exp(-float64(lag))
+	}
+	return math.Exp(-float64(h.lag[expertNet])) / sum
+}
+
+// hedge scores forecasts in squared average errors.
+func hedge(lag, guess []float32, y, s, rate float64) {
+	var sum [hotExperts]float64
+	best := math.Inf(1)
 	for i, g := range guess {
 		d := (float64(g) - y) / (s*1.25 + 1e-6)
 		sum[i] = float64(lag[i])*hotKeep + rate*min(d*d, maxLoss)
+		best = min(best, sum[i])
 	}
-	best := min(sum[0], sum[1])
-	for i := range sum {
+	for i := range lag {
 		lag[i] = float32(min(sum[i]-best, hotMaxLag))
 	}
 }
 
-func mixPair(lag [2]float32, guess [2]float32) float64 {
-	a, b := math.Exp(-float64(lag[0])), math.Exp(-float64(lag[1]))
-	return (a*float64(guess[0]) + b*float64(guess[1])) / (a + b)
+func mix(lag, guess []float32) float64 {
+	sum, weights := 0.0, 0.0
+	for i, g := range guess {
+		w := math.Exp(-float64(lag[i]))
+		sum += w * float64(g)
+		weights += w
+	}
+	return sum / weights
 }
 
 // Forecast returns what was forecast for the current second.

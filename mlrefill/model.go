@@ -6,6 +6,7 @@ type Model struct {
 	prior        Prior
 	quick, slow  lags
 	distort      func(f, u float64) (float64, float64)
+	net          func(x *[features]float64) (float64, bool)
 	whole        *Model // this model without distort
 	windowLength int32
 }
@@ -18,6 +19,15 @@ func NewModel(p Prior) *Model {
 	m := &Model{prior: p, quick: lagsOf(p.Quick), slow: lagsOf(p.Slow), windowLength: WindowSeconds}
 	m.whole = m
 	return m
+}
+
+// WithNetwork returns a model in which net is one more expert of pools: from
+// Features to the next second's requests over their unit. It begins with little
+// weight and has as much as it earns; what is not ok has no say.
+func (m *Model) WithNetwork(net func(x *[features]float64) (y float64, ok bool)) *Model {
+	d := *m
+	d.net, d.whole = net, &d
+	return &d
 }
 
 // Distorted returns a model whose published forecasts and bounds pass through f:

@@ -9,6 +9,7 @@ import (
 
 	"github.com/openclaw/clawd/access"
 	"github.com/openclaw/clawd/crdt"
+	"github.com/openclaw/clawd/mlrefill"
 	"github.com/openclaw/clawd/node/refill"
 	"github.com/openclaw/clawd/node/replica"
 	"github.com/openclaw/clawd/storage"
@@ -43,6 +44,7 @@ type Node struct {
 	catchUp bool       // there may be facts to fetch before being ready
 	replica *replica.Replica
 	refill  *refill.Controller
+	model   *mlrefill.Model
 
 	guard      *access.Guard
 	disk       *storage.Watch

@@ -26,6 +26,10 @@ func (n *Node) open(ctx context.Context) error {
 	if err := registerRuntime(n.registry); err != nil {
 		return err
 	}
+	var err error
+	if n.model, err = loadModel(n.options.RefillModel); err != nil {
+		return err
+	}
 	if err := n.openStore(); err != nil {
 		return err
 	}

@@ -108,6 +108,11 @@ type Options struct {
 	// are summed as "other". Default 50; negative: the metric is off.
 	TopAgents int
 
+	// RefillModel is a .tflite file with a dense network that is one more
+	// forecaster of pools; one that cannot be used is an error at the start, one
+	// that is bad loses its say. Default none.
+	RefillModel string
+
 	// LegacyHeaders adds X-RateLimit-* and retry-after-ms to decisions, for
 	// clients that know only those. Default false.
 	LegacyHeaders bool

@@ -2,8 +2,13 @@ package node
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"os"
 	"time"
 
+	"github.com/openclaw/clawd/mlrefill"
+	"github.com/openclaw/clawd/mlrefill/tflite"
 	"github.com/openclaw/clawd/node/refill"
 	"github.com/openclaw/clawd/node/replica"
 )
@@ -29,7 +34,29 @@ func (n *Node) planRefill(now replica.Instant) {
 
 // newRefill makes the adaptive side of the node.
 func (n *Node) newRefill() *refill.Controller {
-	return refill.New(refill.Options{Self: uint64(n.id.node), Seed: uint64(n.id.node)})
+	return refill.New(refill.Options{Self: uint64(n.id.node), Seed: uint64(n.id.node), Model: n.model})
+}
+
+// loadModel reads the forecaster that came as a file, if one did.
+func loadModel(path string) (*mlrefill.Model, error) {
+	m := mlrefill.NewModel(mlrefill.DefaultPrior())
+	if path == "" {
+		return m, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("the refill model cannot be read: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // opened for reading
+	content, err := io.ReadAll(io.LimitReader(f, tflite.MaxBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("the refill model cannot be read: %w", err)
+	}
+	net, err := tflite.Parse(content)
+	if err != nil {
+		return nil, fmt.Errorf("the refill model %s: %w", path, err)
+	}
+	return m.WithNetwork(net.Predict), nil
 }
 
 // age is how long ago an instant of the monotonic clock was, in ms; nil for never.

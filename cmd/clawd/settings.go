@@ -24,7 +24,7 @@ type settings struct {
 	http, peer, gossip, admin       string
 	advHTTP, advPeer, advGossip     string
 	join                            []string
-	gossipKeyFile                   string
+	gossipKeyFile, refillModel      string
 	insecure, autoRebuild, legacy   bool
 	strictAuth, openMetrics         bool
 	policy                          policyValue
@@ -65,6 +65,8 @@ func (s *settings) register(f *pflag.FlagSet) {
 	f.BoolVar(&s.legacy, "legacy-headers", false, "add X-RateLimit-* and retry-after-ms to decisions")
 	f.IntVar(&s.topAgents, "top-agents", d.TopAgents, "agents named by openclaw_tokens_used_total, the rest is 'other'; 0 turns it off")
 
+	f.StringVar(&s.refillModel, "refill-model", "", "`.tflite` file with a dense network, one more forecaster of pools (default: none)")
+
 	f.DurationVar(&s.flush, "flush-interval", d.FlushInterval, "how often changed rows are made durable and pushed; a crash forgets at most this much")
 	f.DurationVar(&s.pull, "pull-interval", d.PullInterval, "how often a random peer is asked for what a push lost")
 	f.DurationVar(&s.audit, "audit-interval", d.AuditInterval, "how often digests are compared with a random peer")
@@ -101,6 +103,7 @@ func (s *settings) options() (node.Options, error) {
 		DefaultPolicy:   s.policy.policy,
 		TopAgents:       s.topAgents,
 		LegacyHeaders:   s.legacy,
+		RefillModel:     s.refillModel,
 		FlushInterval:   s.flush,
 		PullInterval:    s.pull,
 		AuditInterval:   s.audit,

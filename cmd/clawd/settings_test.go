@@ -52,7 +52,7 @@ func TestEveryFlagArrives(t *testing.T) {
 	o := parse(t, "--name", "n", "--data-dir", "d", "--cluster", "c", "--join", "a:1", "--join", "b:2",
 		"--http-addr", "127.0.0.1:1", "--peer-addr", "127.0.0.1:2", "--gossip-addr", "127.0.0.1:3", "--admin-addr", "127.0.0.1:4",
 		"--advertise-http", "h:1", "--advertise-peer", "h:2", "--advertise-gossip", "10.0.0.1:3",
-		"--insecure", "--auto-rebuild", "--legacy-headers", "--default-policy", "5/1m", "--top-agents", "0", "--hot-agents", "9",
+		"--insecure", "--auto-rebuild", "--legacy-headers", "--default-policy", "5/1m", "--top-agents", "0", "--refill-model", "m.tflite", "--hot-agents", "9",
 		"--cache-size", "2MiB", "--flush-interval", "1s", "--pull-interval", "3s", "--audit-interval", "4s", "--drain-timeout", "5s", "--sync-wait", "6s")
 	policy := o.DefaultPolicy
 	for name, ok := range map[string]bool{
@@ -61,7 +61,7 @@ func TestEveryFlagArrives(t *testing.T) {
 		"http-addr": o.HTTPAddr == "127.0.0.1:1", "peer-addr": o.PeerAddr == "127.0.0.1:2",
 		"gossip-addr": o.GossipAddr == "127.0.0.1:3", "admin-addr": o.AdminAddr == "127.0.0.1:4",
 		"advertise-http": o.AdvertiseHTTP == "h:1", "advertise-peer": o.AdvertisePeer == "h:2", "advertise-gossip": o.AdvertiseGossip == "10.0.0.1:3",
-		"insecure": o.Insecure, "auto-rebuild": o.AutoRebuild, "legacy-headers": o.LegacyHeaders,
+		"insecure": o.Insecure, "refill-model": o.RefillModel == "m.tflite", "auto-rebuild": o.AutoRebuild, "legacy-headers": o.LegacyHeaders,
 		"default-policy": policy.Name == "default" && policy.Capacity == 5 && policy.IntervalSeconds.String() == "60",
 		"top-agents":     o.TopAgents < 0, // off, where 0 would be the default
 		"hot-agents":     o.HotAgents == 9, "cache-size": o.CacheBytes == 2<<20,

@@ -30,6 +30,7 @@ var rooms = []room{
 	{pkg: "crdt", core: true, std: true},
 	{pkg: "ratelimit", may: []string{"internal/glob"}, core: true, std: true},
 	{pkg: "mlrefill", core: true, std: true},
+	{pkg: "mlrefill/tflite", core: true, std: true},
 	{pkg: "rating", may: []string{"internal/glob"}, core: true, std: true},
 	{pkg: "access", core: true, std: true},
 	{pkg: "storage", may: []string{"crdt"}},
@@ -38,7 +39,7 @@ var rooms = []room{
 	{pkg: "node/replica", may: []string{"crdt", "ratelimit", "rating", "storage", "node/antientropy", "node/refill", "internal/glob"}, core: true},
 	{pkg: "node/discovery", std: true},
 	{pkg: "node", may: []string{
-		"crdt", "ratelimit", "mlrefill", "rating", "storage", "node/antientropy", "node/replica", "node/refill", "node/discovery",
+		"crdt", "ratelimit", "mlrefill", "mlrefill/tflite", "rating", "storage", "node/antientropy", "node/replica", "node/refill", "node/discovery",
 		"access", "api", "api/front", "api/wire", "internal/buildinfo",
 	}},
 	{pkg: "api", may: []string{"ratelimit", "rating", "api/wire", "api/front", "access"}},
