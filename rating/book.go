@@ -46,11 +46,11 @@ func (b *Book) At(model string, ms int64) (Price, bool) {
 // Version returns the version of a pattern that holds from just this instant.
 func (b *Book) Version(pattern string, from int64) (Price, bool) {
 	p, ok := at(b.versions[pattern], from)
-	return p, ok && p.EffectiveFrom == from
+	return p, ok && int64(p.EffectiveFrom) == from
 }
 
 func at(versions []Price, ms int64) (Price, bool) {
-	i := sort.Search(len(versions), func(i int) bool { return versions[i].EffectiveFrom > ms })
+	i := sort.Search(len(versions), func(i int) bool { return int64(versions[i].EffectiveFrom) > ms })
 	if i == 0 {
 		return Price{}, false
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 func version(model string, from int64) Price {
-	return Price{Model: model, Currency: "USD", EffectiveFrom: from}
+	return Price{Model: model, Currency: "USD", EffectiveFrom: UnixMS(from)}
 }
 
 func TestBookAt(t *testing.T) {
@@ -32,7 +32,7 @@ func TestBookAt(t *testing.T) {
 		{"late", 1000, "late", 1000},
 	} {
 		p, ok := book.At(c.model, c.ms)
-		if ok != (c.pattern != "") || p.Model != c.pattern || p.EffectiveFrom != c.from {
+		if ok != (c.pattern != "") || p.Model != c.pattern || int64(p.EffectiveFrom) != c.from {
 			t.Errorf("%s at %d: %q from %d, %v; want %q from %d", c.model, c.ms, p.Model, p.EffectiveFrom, ok, c.pattern, c.from)
 		}
 	}
@@ -58,7 +58,7 @@ func TestBookIsASet(t *testing.T) {
 		seen := map[key]bool{}
 		for range rapid.IntRange(0, 10).Draw(t, "versions") {
 			p := version(rapid.StringMatching(`[ab*?]{1,3}`).Draw(t, "model"), rapid.Int64Range(0, 5).Draw(t, "from"))
-			if k := (key{p.Model, p.EffectiveFrom}); !seen[k] {
+			if k := (key{p.Model, int64(p.EffectiveFrom)}); !seen[k] {
 				seen[k] = true
 				prices = append(prices, p)
 			}

@@ -40,8 +40,8 @@ type Price struct {
 	// Tiers replace the flat price of the meters that they name.
 	Tiers Tiers `json:"tiers,omitzero"`
 
-	// EffectiveFrom is the instant in unix ms from which this version holds.
-	EffectiveFrom int64 `json:"-"`
+	// EffectiveFrom is the instant from which this version holds.
+	EffectiveFrom UnixMS `json:"effective_from,omitzero"`
 }
 
 const (
@@ -72,6 +72,9 @@ func (p Price) Validate() error {
 		if amount.n != nil && !validPrice(*amount.n) {
 			return fieldError(amount.field, fmt.Sprintf("must be between 0 and %v", MaxPrice))
 		}
+	}
+	if p.EffectiveFrom < 0 || p.EffectiveFrom > maxInstant {
+		return fieldError("effective_from", errInstant.Error())
 	}
 	return p.Tiers.validate()
 }

@@ -48,7 +48,7 @@ func (b *Book) Statement(lines []Line) ([]Rated, error) {
 		r := Rated{Line: l}
 		r.Price, r.Priced = b.of(l)
 		if r.Priced {
-			a := account{month(l.Day), l.Model, r.Price.Model, r.Price.EffectiveFrom}
+			a := account{month(l.Day), l.Model, r.Price.Model, int64(r.Price.EffectiveFrom)}
 			var err error
 			if r.Charge, err = r.Price.Rate(l.Usage, sofar[a]); err != nil {
 				return nil, err

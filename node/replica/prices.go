@@ -40,8 +40,8 @@ func (r *Replica) pricesOf(tenant string) *priceSet {
 }
 
 // priceKey names a version: the pattern, and the instant from which it holds.
-func priceKey(tenant, pattern string, from int64) crdt.RegisterKey {
-	return crdt.RegisterKey{Space: crdt.SpacePrice, Tenant: tenant, Name: pattern + "/" + strconv.FormatInt(from, 10)}
+func priceKey(tenant, pattern string, from rating.UnixMS) crdt.RegisterKey {
+	return crdt.RegisterKey{Space: crdt.SpacePrice, Tenant: tenant, Name: pattern + "/" + strconv.FormatInt(int64(from), 10)}
 }
 
 // parsePrice reads the register of a version.
@@ -51,7 +51,7 @@ func parsePrice(name string, reg crdt.Register) (p rating.Price, ok bool) {
 		return p, false
 	}
 	from, err := strconv.ParseInt(name[i+1:], 10, 64)
-	p.Model, p.EffectiveFrom = name[:i], from
+	p.Model, p.EffectiveFrom = name[:i], rating.UnixMS(from)
 	return p, err == nil && p.Validate() == nil
 }
 
@@ -85,7 +85,7 @@ func (r *Replica) PutPrice(now Instant, tenant string, p rating.Price) (stored r
 		return p, false, 0, err
 	}
 	if p.EffectiveFrom == 0 {
-		p.EffectiveFrom = now.Wall
+		p.EffectiveFrom = rating.UnixMS(now.Wall)
 	}
 	value, err := json.Marshal(p)
 	if err != nil {
@@ -100,7 +100,7 @@ func (r *Replica) PutPrice(now Instant, tenant string, p rating.Price) (stored r
 			return have, nil
 		case set.currency() != "" && set.currency() != p.Currency:
 			return have, fmt.Errorf("%s: %w (%s)", p.Currency, ErrCurrency, set.currency())
-		case p.EffectiveFrom < now.Wall && (!created || set.priced(p.Model, now.Wall)):
+		case int64(p.EffectiveFrom) < now.Wall && (!created || set.priced(p.Model, now.Wall)):
 			return have, fmt.Errorf("price of %q: %w", p.Model, ErrPriceFrozen)
 		}
 		return crdt.Register{Value: value}, nil
@@ -116,7 +116,7 @@ func (r *Replica) DeletePrice(now Instant, tenant, pattern string) (wait uint64,
 			continue
 		}
 		known = true
-		if p.EffectiveFrom <= now.Wall {
+		if int64(p.EffectiveFrom) <= now.Wall {
 			continue
 		}
 		_, wait, err = r.writeRegister(now, priceKey(tenant, pattern, p.EffectiveFrom), func(crdt.Register, bool) (crdt.Register, error) {
@@ -182,7 +182,7 @@ func (s *priceSet) priced(pattern string, now int64) bool {
 		return ok
 	}
 	for _, p := range s.versions {
-		if p.EffectiveFrom <= now {
+		if int64(p.EffectiveFrom) <= now {
 			return true
 		}
 	}

@@ -18,10 +18,10 @@ func TestPricesAreFrozen(t *testing.T) {
 	put := func(p rating.Price, want error) {
 		t.Helper()
 		if _, _, _, err := a.PutPrice(w.now, "default", p); !errors.Is(err, want) {
-			t.Errorf("%s from %d: %v, want %v", p.Model, p.EffectiveFrom-w.now.Wall, err, want)
+			t.Errorf("%s from %d: %v, want %v", p.Model, int64(p.EffectiveFrom)-w.now.Wall, err, want)
 		}
 	}
-	past, future := w.now.Wall-1000, w.now.Wall+1000
+	past, future := rating.UnixMS(w.now.Wall-1000), rating.UnixMS(w.now.Wall+1000)
 	old := inputPrice("gpt-4", usd)
 	old.EffectiveFrom = past
 	put(old, nil) // nothing had a price
@@ -69,7 +69,7 @@ func TestPricesAreReplicated(t *testing.T) {
 		t.Errorf("priced without a price: %+v", out)
 	}
 	p := inputPrice("gpt-4", 5*usd)
-	p.EffectiveFrom = w.now.Wall - 500
+	p.EffectiveFrom = rating.UnixMS(w.now.Wall - 500)
 	a.price(p)
 	w.settle()
 	for _, h := range w.nodes {

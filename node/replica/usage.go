@@ -78,7 +78,7 @@ func (r *Replica) RecordUsage(now Instant, tenant string, e *UsageEvent) (out Us
 	}
 	c := claim{node: r.self, at: r.clock.Now(now.Wall), billed: true, event: *e}
 	if p, ok := book.At(e.Model, e.OccurredAt); ok {
-		c.price = priceRef{p.Model, p.EffectiveFrom}
+		c.price = priceRef{p.Model, int64(p.EffectiveFrom)}
 	}
 	if out, err = outcomeOf(book, &c, before); err != nil {
 		return out, 0, err
@@ -125,7 +125,7 @@ func (r *Replica) beforeEvent(tenant string, e *UsageEvent) (sum rating.Usage, e
 	day := rating.DayOf(e.OccurredAt)
 	lines, err := r.Usage(tenant, e.Agent, rating.MonthStart(day), day)
 	for _, l := range lines {
-		if l.Model == e.Model && l.Pattern == p.Model && l.From == p.EffectiveFrom {
+		if l.Model == e.Model && l.Pattern == p.Model && l.From == int64(p.EffectiveFrom) {
 			sum = sum.Plus(l.Usage)
 		}
 	}
