@@ -133,6 +133,59 @@ type Written struct {
 	Created bool   // there was nothing before
 }
 
+// PriceReader reads prices.
+type PriceReader interface {
+	// ListPrices returns versions ordered by model, then by the time from which they hold. Those of one model are never
+	// parted, so that a page may be longer than its limit.
+	ListPrices(ctx context.Context, p Page) (prices []wire.Price, more bool, err error)
+	// PriceAt returns the version that rates a model at an instant; the zero time is now. Errors: ErrNotFound.
+	PriceAt(ctx context.Context, tenant, model string, at time.Time) (wire.Price, error)
+}
+
+// PriceWriter writes prices. Both return after the change is on disk.
+type PriceWriter interface {
+	// PutPrice publishes a validated version; without EffectiveFrom it holds from now on. Errors: ErrConflict (a version
+	// that holds already), ErrUnprocessable (another currency than the tenant's), ErrUnavailable.
+	PutPrice(ctx context.Context, tenant string, p wire.Price) (stored wire.Price, created bool, err error)
+	// DeletePrice withdraws the versions that do not hold yet. Errors: ErrNotFound, ErrConflict (there are none),
+	// ErrUnavailable.
+	DeletePrice(ctx context.Context, tenant, model string) error
+}
+
+// UsageOutcome is what became of one usage event. Err is of the kinds ErrUnprocessable (too old, or in the future),
+// ErrConflict (its id was billed with other contents), ErrInvalid.
+type UsageOutcome struct {
+	Result wire.UsageResult
+	Err    error
+}
+
+// UsageRecorder bills usage events.
+type UsageRecorder interface {
+	// RecordUsage bills each event once, and fills out, which has the length of events. It returns after all is on disk.
+	// The error is for all of them: ErrUnavailable; what was billed by then counts, and the same events may be sent again.
+	RecordUsage(ctx context.Context, tenant string, events []wire.UsageEvent, out []UsageOutcome) error
+}
+
+// What a statement's items are summed up by.
+const (
+	GroupByModel = "model"
+	GroupByDay   = "day"
+)
+
+// StatementQuery asks for a statement. From and To are days in UTC, both included; the zero From is the first of To's
+// month, and the zero To is today. GroupBy "" is one item a model and day.
+type StatementQuery struct {
+	Tenant, Agent string
+	From, To      time.Time
+	GroupBy       string
+}
+
+// UsageReader tells what agents used and what it costs.
+type UsageReader interface {
+	// Statement is empty for an agent that used nothing. Errors: ErrInvalid.
+	Statement(ctx context.Context, q StatementQuery) (wire.Statement, error)
+}
+
 // Record is one key of the store.
 type Record struct {
 	Key         string
@@ -336,6 +389,10 @@ type PublicBackend interface {
 	PoolReader
 	PoolWriter
 	Feedback
+	PriceReader
+	PriceWriter
+	UsageRecorder
+	UsageReader
 	KVReader
 	KVWriter
 	KVBatcher

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -102,7 +105,7 @@ func decodeJSON(data []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		return jsonFault(err)
+		return memberFault(data, v, jsonFault(err))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return Invalid("body", "has something after its JSON value")
@@ -135,5 +138,26 @@ func jsonFault(err error) error {
 			return unknown("body", name, "field")
 		}
 	}
-	return fmt.Errorf("%w: %w", Invalid("body", "is not valid"), err)
+	return fmt.Errorf("%w: %w (%w)", Invalid("body", "is not valid"), err, errMember)
+}
+
+// errMember stands for what a type with a text of its own says of it: encoding/json does not tell which member that was.
+var errMember = errors.New("of a member")
+
+// memberFault finds the member of an object that such an error is about, by decoding each alone.
+func memberFault(data []byte, v any, err error) error {
+	var members map[string]json.RawMessage
+	if !errors.Is(err, errMember) || json.Unmarshal(data, &members) != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		alone, merr := json.Marshal(map[string]json.RawMessage{name: members[name]})
+		if merr != nil {
+			continue
+		}
+		if merr = json.Unmarshal(alone, reflect.New(reflect.TypeOf(v).Elem()).Interface()); merr != nil {
+			return Invalid(name, "is not valid: %s", merr)
+		}
+	}
+	return err
 }

@@ -24,6 +24,8 @@ type double struct {
 	policies map[string]wire.Policy
 	pools    map[string]wire.Pool
 	reports  []api.Reported
+	prices   map[string]wire.Price
+	events   map[string]bool // usage events seen
 	keys     map[string]api.Record
 	writes   int // versions are counted
 	calls    int // that changed something, or tried to
@@ -48,6 +50,8 @@ func newDouble() *double {
 		consumed: map[string]int64{},
 		policies: map[string]wire.Policy{},
 		pools:    map[string]wire.Pool{},
+		prices:   map[string]wire.Price{},
+		events:   map[string]bool{},
 		keys:     map[string]api.Record{},
 		apiKeys:  map[string]wire.APIKey{},
 		tenants:  map[string]wire.Tenant{},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/openclaw/clawd/api/wire"
 	"github.com/openclaw/clawd/ratelimit"
+	"github.com/openclaw/clawd/rating"
 )
 
 // Kinds of error a backend may return, usually wrapped with context by %w. The context is shown to the caller as the
@@ -24,9 +25,11 @@ var (
 	ErrGone         = errors.New("gone") // was there, and will not come back
 	ErrPrecondition = errors.New("precondition failed")
 	ErrTooLarge     = errors.New("too large")
-	ErrUnsupported  = errors.New("unsupported media type")
-	ErrThrottled    = errors.New("too many requests") // a peer that pushes too much; never a limit's denial
-	ErrUnavailable  = errors.New("unavailable")       // this node cannot do it now
+
+	ErrUnprocessable = errors.New("cannot be done") // well-formed, but not as things are
+	ErrUnsupported   = errors.New("unsupported media type")
+	ErrThrottled     = errors.New("too many requests") // a peer that pushes too much; never a limit's denial
+	ErrUnavailable   = errors.New("unavailable")       // this node cannot do it now
 )
 
 // statuses is the one table from kind to status. The first kind that fits counts.
@@ -38,6 +41,7 @@ var statuses = []struct {
 	{ErrInvalid, http.StatusBadRequest, wire.ProblemBlank},
 	{ratelimit.ErrInvalidPolicy, http.StatusBadRequest, wire.ProblemBlank},
 	{ratelimit.ErrInvalidPool, http.StatusBadRequest, wire.ProblemBlank},
+	{rating.ErrInvalidPrice, http.StatusBadRequest, wire.ProblemBlank},
 	{ErrUnauthorized, http.StatusUnauthorized, wire.ProblemBlank},
 	{ErrForbidden, http.StatusForbidden, wire.ProblemBlank},
 	{ErrNotFound, http.StatusNotFound, wire.ProblemBlank},
@@ -47,6 +51,7 @@ var statuses = []struct {
 	{ErrGone, http.StatusGone, wire.ProblemBlank},
 	{ErrPrecondition, http.StatusPreconditionFailed, wire.ProblemBlank},
 	{ErrTooLarge, http.StatusRequestEntityTooLarge, wire.ProblemBlank},
+	{ErrUnprocessable, http.StatusUnprocessableEntity, wire.ProblemBlank},
 	{ErrUnsupported, http.StatusUnsupportedMediaType, wire.ProblemBlank},
 	{ErrQuota, http.StatusTooManyRequests, wire.ProblemQuotaExceeded},
 	{ErrThrottled, http.StatusTooManyRequests, wire.ProblemBlank},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/openclaw/clawd/api/wire"
 	"github.com/openclaw/clawd/ratelimit"
+	"github.com/openclaw/clawd/rating"
 )
 
 // problemOf makes an error a problem document, by the table of errors.go. internal tells that the error is of no known
@@ -40,18 +41,27 @@ func fieldOf(err error) string {
 	if errors.As(err, &field) {
 		return field.Field
 	}
-	var policy *ratelimit.FieldError
-	if errors.As(err, &policy) {
-		return policy.Field
-	}
-	return ""
+	name, _, _ := foreignField(err)
+	return name
 }
 
-// detailOf is the text of an error. What ratelimit says of a policy's field is told as what we say of one.
-func detailOf(err error) string {
+// foreignField is the field that a value's own package says is wrong.
+func foreignField(err error) (field, reason string, found bool) {
 	var policy *ratelimit.FieldError
 	if errors.As(err, &policy) {
-		return policy.Field + " " + policy.Reason
+		return policy.Field, policy.Reason, true
+	}
+	var price *rating.FieldError
+	if errors.As(err, &price) {
+		return price.Field, price.Reason, true
+	}
+	return "", "", false
+}
+
+// detailOf is the text of an error. What another package says of a field is told as what we say of one.
+func detailOf(err error) string {
+	if field, reason, ok := foreignField(err); ok {
+		return field + " " + reason
 	}
 	return err.Error()
 }
@@ -61,11 +71,11 @@ func detailOf(err error) string {
 func within(object string, err error) error {
 	var field *FieldError
 	if !errors.As(err, &field) {
-		var policy *ratelimit.FieldError
-		if !errors.As(err, &policy) {
+		name, reason, ok := foreignField(err)
+		if !ok {
 			return err
 		}
-		field = &FieldError{Field: policy.Field, Reason: policy.Reason, Kind: ErrInvalid}
+		field = &FieldError{Field: name, Reason: reason, Kind: ErrInvalid}
 	}
 	if field.Field != "" {
 		object += "." + field.Field

@@ -36,6 +36,8 @@ func NewPublic(o Options) (http.Handler, error) {
 	p := policies{read: b, write: b}
 	pl := pools{read: b, write: b}
 	fb := feedback{sink: b, stopping: o.Stopping}
+	pr := prices{read: b, write: b}
+	u := usage{record: b, read: b}
 	k := keys{read: b, write: b, batch: b}
 	w := newWatch(b, o)
 	cl := cluster{view: b, admin: b, backup: b}
@@ -59,6 +61,12 @@ func NewPublic(o Options) (http.Handler, error) {
 		{http.MethodPut, "/v1/pools/{name}", access.Manage, pl.put},
 		{http.MethodDelete, "/v1/pools/{name}", access.Manage, pl.delete},
 		{http.MethodPost, "/v1/feedback", access.Consume, fb.post},
+		{http.MethodPost, "/v1/usage", access.Consume, u.serve},
+		{http.MethodGet, "/v1/agents/{agent}/usage", access.Read, u.statement},
+		{http.MethodGet, "/v1/prices", access.Read, pr.list},
+		{http.MethodGet, "/v1/prices/{model}", access.Read, pr.get},
+		{http.MethodPut, "/v1/prices/{model}", access.Manage, pr.put},
+		{http.MethodDelete, "/v1/prices/{model}", access.Manage, pr.delete},
 		{http.MethodGet, "/v1/kv", access.Read, w.orElse(k.list)},
 		{http.MethodPost, "/v1/kv", access.Store, k.serveBatch},
 		{http.MethodGet, "/v1/kv/{key}", access.Read, k.get},

@@ -11,6 +11,7 @@ import (
 	"github.com/openclaw/clawd/api/wire"
 	"github.com/openclaw/clawd/node/replica"
 	"github.com/openclaw/clawd/ratelimit"
+	"github.com/openclaw/clawd/rating"
 )
 
 // public answers what the public listener is asked. It is the Node, seen from
@@ -255,10 +256,13 @@ func apiError(err error) error {
 		return nil
 	case errors.Is(err, replica.ErrLimit):
 		return api.Invalid("tokens", "is %s", err)
-	case errors.Is(err, replica.ErrTooManyInline), errors.Is(err, replica.ErrConflict), errors.Is(err, replica.ErrSelf):
+	case errors.Is(err, replica.ErrTooManyInline), errors.Is(err, replica.ErrConflict), errors.Is(err, replica.ErrSelf),
+		errors.Is(err, replica.ErrPriceFrozen), errors.Is(err, replica.ErrEventConflict):
 		return fmt.Errorf("%w: %w", api.ErrConflict, err)
 	case errors.Is(err, replica.ErrNotFound):
 		return fmt.Errorf("%w: %w", api.ErrNotFound, err)
+	case errors.Is(err, replica.ErrCurrency), errors.Is(err, replica.ErrTooLate), errors.Is(err, replica.ErrFuture), errors.Is(err, rating.ErrTooMuch):
+		return fmt.Errorf("%w: %w", api.ErrUnprocessable, err)
 	case errors.Is(err, replica.ErrPrecondition):
 		return fmt.Errorf("%w: %w", api.ErrPrecondition, err)
 	}

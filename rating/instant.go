@@ -10,7 +10,7 @@ import (
 // UTC; what is finer than a millisecond is cut off.
 type UnixMS int64
 
-var errInstant = errors.New("is not an RFC 3339 time between 1970 and 9999, such as 2026-01-31T12:00:00Z")
+var errInstant = errors.New("not an RFC 3339 time between 1970 and 9999, such as 2026-01-31T12:00:00Z")
 
 // maxInstant is the end of the year 9999: RFC 3339 has four digits for it.
 const maxInstant = UnixMS(253_402_300_799_999)

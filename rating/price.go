@@ -74,7 +74,7 @@ func (p Price) Validate() error {
 		}
 	}
 	if p.EffectiveFrom < 0 || p.EffectiveFrom > maxInstant {
-		return fieldError("effective_from", errInstant.Error())
+		return fieldError("effective_from", "must be between 1970 and 9999")
 	}
 	return p.Tiers.validate()
 }

@@ -44,7 +44,7 @@ var rooms = []room{
 	}},
 	{pkg: "api", may: []string{"ratelimit", "rating", "api/wire", "api/front", "access"}},
 	{pkg: "api/front", std: true},
-	{pkg: "api/wire", may: []string{"ratelimit"}, std: true},
+	{pkg: "api/wire", may: []string{"ratelimit", "rating"}, std: true},
 	{pkg: "client", may: []string{"api/wire"}, std: true},
 	{pkg: "replay", may: []string{"ratelimit", "mlrefill", "internal/trace"}},
 	{pkg: "internal/witness", std: true},

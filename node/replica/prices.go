@@ -188,3 +188,8 @@ func (s *priceSet) priced(pattern string, now int64) bool {
 	}
 	return false
 }
+
+// PriceAt returns the version that rates a model at an instant in unix ms.
+func (r *Replica) PriceAt(tenant, model string, ms int64) (rating.Price, bool) {
+	return r.pricesOf(tenant).book.At(model, ms)
+}

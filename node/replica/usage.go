@@ -34,7 +34,7 @@ type UsageEvent struct {
 	ID         string
 	Agent      string
 	Model      string
-	OccurredAt int64 // unix ms
+	OccurredAt int64 // unix ms; 0 = when it is first reported
 	Usage      rating.Usage
 }
 
@@ -50,10 +50,14 @@ type UsageOutcome struct {
 // RecordUsage bills an event once, however often and at however many nodes it is
 // reported. The answer may leave once wait is durable.
 func (r *Replica) RecordUsage(now Instant, tenant string, e *UsageEvent) (out UsageOutcome, wait uint64, err error) {
-	if err := checkAge(now, e.OccurredAt); err != nil {
+	event := *e
+	if event.OccurredAt == 0 {
+		event.OccurredAt = now.Wall
+	}
+	if err := checkAge(now, event.OccurredAt); err != nil {
 		return out, 0, err
 	}
-	before, err := r.beforeEvent(tenant, e)
+	before, err := r.beforeEvent(tenant, &event)
 	if err != nil {
 		return out, 0, err
 	}
@@ -76,8 +80,8 @@ func (r *Replica) RecordUsage(now Instant, tenant string, e *UsageEvent) (out Us
 		out.Duplicate = true
 		return out, r.generation(), err
 	}
-	c := claim{node: r.self, at: r.clock.Now(now.Wall), billed: true, event: *e}
-	if p, ok := book.At(e.Model, e.OccurredAt); ok {
+	c := claim{node: r.self, at: r.clock.Now(now.Wall), billed: true, event: event}
+	if p, ok := book.At(event.Model, event.OccurredAt); ok {
 		c.price = priceRef{p.Model, int64(p.EffectiveFrom)}
 	}
 	if out, err = outcomeOf(book, &c, before); err != nil {
@@ -100,9 +104,12 @@ func checkAge(now Instant, occurred int64) error {
 	return nil
 }
 
-// sameAs tells whether an event claims the same; the id led here.
+// sameAs tells whether a claimed event is what o reports again; the id led here.
 func (e UsageEvent) sameAs(o *UsageEvent) bool {
 	e.ID = o.ID
+	if o.OccurredAt == 0 {
+		e.OccurredAt = 0
+	}
 	return e == *o
 }
 

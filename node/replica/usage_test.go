@@ -140,6 +140,18 @@ func TestTheBillOfAForgottenNodeStays(t *testing.T) {
 	}
 }
 
+// A retry may leave the time out again.
+func TestAnEventWithoutATimeIsTheSameLater(t *testing.T) {
+	w := newWorld(t, 1, perHour(100))
+	e := w.event("e1")
+	e.OccurredAt = 0
+	w.nodes[0].bill(e)
+	w.pass(time.Minute)
+	if out := w.nodes[0].bill(e); !out.Duplicate {
+		t.Errorf("%+v", out)
+	}
+}
+
 func TestTheAgeOfEvents(t *testing.T) {
 	w := newWorld(t, 1, perHour(100))
 	a := w.nodes[0]
