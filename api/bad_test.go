@@ -287,8 +287,7 @@ func TestNoSuchRoute(t *testing.T) {
 	b := newBench(t, api.Options{})
 	for _, line := range []string{
 		"GET /", "GET /v1", "GET /v2/agents", "POST /v1/agents/x/consume/", "POST /v1//agents/x/consume", "GET /v1/agents/a/b", "GET /v1/kv/a/b",
-		"POST /v1/agents/x/reservations", "POST /v1/reservations/r/settle", "DELETE /v1/reservations/r", "POST /v1/usage",
-		"GET /v1/agents/x/usage", "PUT /v1/prices/p",
+		"POST /v1/agents/x/reservations", "POST /v1/reservations/r/settle", "DELETE /v1/reservations/r",
 		"GET /v1/audit", "GET /v1/events", "GET /ui/", "POST /v1/merge", "GET /v1/snapshot", "GET /metrics", "GET /debug/pprof/",
 		"GET /openapi.yaml/", "GET /v1/cluster/../kv",
 	} {

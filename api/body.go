@@ -124,7 +124,7 @@ func jsonFault(err error) error {
 	case errors.As(err, &syntax):
 		return Invalid("body", "is not JSON: %s, at byte %d", strings.TrimPrefix(syntax.Error(), "json: "), syntax.Offset)
 	case errors.As(err, &mistyped):
-		name := mistyped.Field
+		name := memberPath(mistyped.Field)
 		if name == "" {
 			name = "body"
 		}
@@ -160,4 +160,10 @@ func memberFault(data []byte, v any, err error) error {
 		}
 	}
 	return err
+}
+
+// memberPath is a path of encoding/json without the names of embedded types, which no caller knows.
+func memberPath(path string) string {
+	parts := strings.Split(path, ".")
+	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p != "" && p[0] >= 'A' && p[0] <= 'Z' }), ".")
 }

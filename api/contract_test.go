@@ -19,6 +19,7 @@ import (
 
 	"github.com/openclaw/clawd/api"
 	"github.com/openclaw/clawd/api/wire"
+	"github.com/openclaw/clawd/rating"
 )
 
 // contract is openapi.yaml, loaded and checked once.
@@ -145,7 +146,11 @@ func TestContractSchemas(t *testing.T) {
 		"Problem": wire.Problem{}, "InlinePolicy": wire.InlinePolicy{}, "ConsumeRequest": wire.ConsumeRequest{},
 		"Decision": wire.Decision{}, "BatchRequest": wire.BatchRequest{}, "BatchCheck": wire.BatchCheck{},
 		"BatchResponse": wire.BatchResponse{}, "Policy": wire.Policy{}, "PolicyList": wire.PolicyList{},
-		"Agent": wire.Agent{}, "Origin": wire.Origin{}, "Bucket": wire.Bucket{}, "Refill": wire.Refill{},
+		"Price": wire.Price{}, "PriceList": wire.PriceList{}, "Tiers": rating.Tiers{}, "Tier": rating.Tier{}, "Item": wire.Item{},
+		"UsageEvent": wire.UsageEvent{}, "UsageRequest": wire.UsageRequest{}, "UsageResult": wire.UsageResult{},
+		"UsageResponse": wire.UsageResponse{}, "PriceVersion": wire.PriceVersion{}, "Statement": wire.Statement{},
+		"StatementItem": wire.StatementItem{},
+		"Agent":         wire.Agent{}, "Origin": wire.Origin{}, "Bucket": wire.Bucket{}, "Refill": wire.Refill{},
 		"AgentSummary": wire.AgentSummary{}, "AgentList": wire.AgentList{}, "RefundRequest": wire.RefundRequest{},
 		"RefundResponse": wire.RefundResponse{}, "ResetResponse": wire.ResetResponse{}, "KeyInfo": wire.KeyInfo{},
 		"KeyList": wire.KeyList{}, "WatchEvent": wire.Event{}, "Counter": wire.Counter{},
@@ -202,7 +207,7 @@ func jsonMembers(t reflect.Type) map[string]bool {
 			continue
 		}
 		name, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
-		members[name] = opts == "omitempty"
+		members[name] = opts == "omitempty" || opts == "omitzero"
 	}
 	return members
 }
