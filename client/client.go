@@ -63,6 +63,8 @@ type Client struct {
 	Agents   *Agents
 	Policies *Policies
 	Pools    *Pools
+	Prices   *Prices
+	Usage    *Usage
 	KV       *KV
 	Cluster  *Cluster
 	Health   *Health
@@ -84,6 +86,8 @@ func New(baseURL string, o Options) (*Client, error) {
 		Agents:   &Agents{t},
 		Policies: &Policies{t},
 		Pools:    &Pools{t},
+		Prices:   &Prices{t},
+		Usage:    &Usage{t},
 		KV:       &KV{t},
 		Cluster:  &Cluster{t},
 		Health:   &Health{t},

@@ -78,6 +78,7 @@ Exit codes: 0 ok, 1 error, 2 wrong usage or configuration, 3 denied.`,
 	root.AddGroup(
 		&cobra.Group{ID: groupNode, Title: "Run a node:"},
 		&cobra.Group{ID: groupLimit, Title: "Limit agents:"},
+		&cobra.Group{ID: groupMoney, Title: "Bill usage:"},
 		&cobra.Group{ID: groupStore, Title: "Store keys:"},
 		&cobra.Group{ID: groupCluster, Title: "Look after the cluster:"},
 		&cobra.Group{ID: groupAccess, Title: "Decide who may do what:"},
@@ -90,6 +91,7 @@ Exit codes: 0 ok, 1 error, 2 wrong usage or configuration, 3 denied.`,
 	}
 	add(groupNode, c.serveCommand(), c.configCommand(), c.backupCommand(), c.restoreCommand(), c.healthcheckCommand())
 	add(groupLimit, c.consumeCommand(), c.peekCommand(), c.refundCommand(), c.resetCommand(), c.agentsCommand(), c.policyCommand(), c.poolCommand(), c.replayCommand())
+	add(groupMoney, c.priceCommand(), c.usageCommand())
 	add(groupStore, c.kvCommand())
 	add(groupCluster, c.statusCommand(), c.membersCommand(), c.verifyCommand())
 	add(groupAccess, c.keyCommand(), c.tenantCommand())
@@ -101,6 +103,7 @@ Exit codes: 0 ok, 1 error, 2 wrong usage or configuration, 3 denied.`,
 const (
 	groupNode    = "node"
 	groupLimit   = "limit"
+	groupMoney   = "money"
 	groupStore   = "store"
 	groupCluster = "cluster"
 	groupAccess  = "access"

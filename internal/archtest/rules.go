@@ -50,7 +50,7 @@ var rooms = []room{
 	{pkg: "internal/witness", std: true},
 	{pkg: "internal/load", may: []string{"client", "internal/witness"}, std: true},
 	{pkg: "verify", may: []string{"client", "ratelimit", "internal/load", "internal/witness"}, std: true},
-	{pkg: "cmd/clawd", may: []string{"access", "node", "client", "replay", "internal/cost", "verify", "internal/buildinfo"}},
+	{pkg: "cmd/clawd", may: []string{"access", "node", "client", "rating", "replay", "internal/cost", "verify", "internal/buildinfo"}},
 }
 
 // free are the trees of tests, drivers and generators.
