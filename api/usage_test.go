@@ -71,11 +71,13 @@ func TestUsageEvents(t *testing.T) {
 		},
 		{
 			"POST /v1/usage", `{"specversion":"1.0","id":"7","source":"/gateway","type":"ai.call","traceid":"x","time":"2026-01-31T12:00:00Z","data":{"agent":"bot","model":"x"}}`,
-			[]string{"Content-Type: application/cloudevents+json"}, 200, `{"event_id":"/gateway\u00007","items":[]}`,
+			[]string{"Content-Type: application/cloudevents+json"},
+			200, `{"event_id":"/gateway\u00007","items":[]}`,
 		},
 		{
 			"POST /v1/usage", `[{"specversion":"1.0","id":"8","source":"/gateway","type":"ai.call","data":{"agent":"bot","model":"x"}}]`,
-			[]string{"Content-Type: application/cloudevents-batch+json"}, 200, `{"results":[{"event_id":"/gateway\u00008","items":[],"status":200}],"accepted":1,"duplicates":0,"rejected":0}`,
+			[]string{"Content-Type: application/cloudevents-batch+json"},
+			200, `{"results":[{"event_id":"/gateway\u00008","items":[],"status":200}],"accepted":1,"duplicates":0,"rejected":0}`,
 		},
 	})
 }
@@ -125,7 +127,9 @@ func TestStatement(t *testing.T) {
 			`{"agent":"bot","from":"2026-01-01","to":"2026-01-31","currency":"USD","total":"1","items":[{"model":"mmodel","input_tokens":5,"output_tokens":0,"requests":1,"amount":"1"}]}`,
 		},
 		{
-			"GET /v1/agents/bot/usage", "", []string{"Accept: text/csv"}, 200,
+			"GET /v1/agents/bot/usage", "",
+			[]string{"Accept: text/csv"},
+			200,
 			"agent,day,model,requests,input_tokens,cached_input_tokens,output_tokens,reasoning_tokens,amount,currency\nbot,,m,1,5,0,0,0,1,USD",
 		},
 		{"GET /v1/agents/bot/usage?from=2026-01-32", "", nil, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"from must be a day such as 2026-01-31",…`},

@@ -77,6 +77,10 @@ func replicaNumbers() []number {
 		counterOf("clawd_replica_births_total", "Own rows that began a new generation after idling.", func(s *sample) float64 { return float64(s.replica.Births) }),
 		counterOf("clawd_replica_collected_rows_total", "Idle rows and rows of dead runs that were dropped.", func(s *sample) float64 { return float64(s.replica.Collected) }),
 		counterOf("clawd_replica_evicted_cells_total", "Cells put out of memory to make room.", func(s *sample) float64 { return float64(s.replica.Evicted) }),
+		counterOf("clawd_usage_events_total", "Usage events that were billed here.", func(s *sample) float64 { return float64(s.replica.UsageEvents) }),
+		counterOf("clawd_usage_duplicates_total", "Usage events that had been billed before.", func(s *sample) float64 { return float64(s.replica.UsageDuplicates) }),
+		counterOf("clawd_usage_conflicts_total", "Usage events refused since their id was billed with other contents.", func(s *sample) float64 { return float64(s.replica.UsageConflicts) }),
+		counterOf("clawd_usage_corrections_total", "Bills taken back or put again, since another node had billed the event, too.", func(s *sample) float64 { return float64(s.replica.UsageCorrected) }),
 		counterOf("clawd_replica_released_shares_total", "Shares of failed peers this side has taken over.", func(s *sample) float64 { return float64(s.replica.Releases) }),
 		counterOf("clawd_replica_unreadable_registers_total", "Registers this version cannot read.", func(s *sample) float64 { return float64(s.replica.Unread) }),
 	}
