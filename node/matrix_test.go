@@ -54,6 +54,12 @@ var matrix = map[string]attempt{
 	"PUT /v1/pools/{name}":            {"/v1/pools/mine", `{"capacity":-1}`, managers},
 	"DELETE /v1/pools/{name}":         {"/v1/pools/shared", "", managers},
 	"POST /v1/feedback":               {"/v1/feedback", `{}`, tenantly},
+	"POST /v1/usage":                  {"/v1/usage", `{"event_id":"shared","agent":"shared","model":"shared"}`, tenantly},
+	"GET /v1/agents/{agent}/usage":    {"/v1/agents/shared/usage", "", readers},
+	"GET /v1/prices":                  {"/v1/prices", "", readers},
+	"GET /v1/prices/{model}":          {"/v1/prices/shared", "", readers},
+	"PUT /v1/prices/{model}":          {"/v1/prices/mine", `{"currency":"USD"}`, managers},
+	"DELETE /v1/prices/{model}":       {"/v1/prices/shared", "", managers},
 	"GET /v1/kv":                      {"/v1/kv?values=1", "", readers},
 	"POST /v1/kv":                     {"/v1/kv", `{"operations":[{"op":"get","key":"shared"},{"op":"delete","key":"shared"}]}`, tenantly},
 	"GET /v1/kv/{key}":                {"/v1/kv/shared", "", readers},
@@ -179,6 +185,9 @@ func (g *gated) furnish() {
 		{"PUT", "/v1/kv/shared", `"marker-value"`},
 		{"PUT", "/v1/kv/marker-key", `"marker-value"`},
 		{"POST", "/v1/kv/count/increment", `{"by":86420}`},
+		{"PUT", "/v1/prices/shared", `{"currency":"USD","input_per_million":"86.42"}`},
+		{"PUT", "/v1/prices/marker-model", `{"currency":"USD","input_per_million":"86.42"}`},
+		{"POST", "/v1/usage", `{"event_id":"shared","agent":"shared","model":"marker-model","input_tokens":86420}`},
 	} {
 		if status, text := g.call(c[0], c[1], c[2], admin); status >= 300 {
 			g.t.Fatalf("%v: %d %s", c, status, text)
