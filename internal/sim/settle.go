@@ -25,6 +25,11 @@ func (w *world) settle() {
 	for _, m := range w.machines {
 		w.bringUp(m) // those that were told in the exchange that they were forgotten
 	}
+	if w.schism {
+		for _, n := range w.lost { // who was told first may have been one of those
+			w.forgetSomewhere(n)
+		}
+	}
 	w.converge()
 	if w.torn {
 		w.auditAll()
