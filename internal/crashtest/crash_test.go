@@ -281,6 +281,37 @@ func TestCrashAtRandomPoints(t *testing.T) {
 	sum.need(t, map[string]int{"crashes": sum.crashes, "rows charged by starts": sum.recovered, "rows lost": sum.lost})
 }
 
+// At file operation after file operation of a start that has marks to charge, and
+// again right after it: whatever a peer may have heard of it, they are charged once.
+func TestCrashWhileRecovering(t *testing.T) {
+	t.Parallel()
+	eachSeed(t, 1, func(t *testing.T, seed uint64) {
+		w := newWorld(t, seed, newConfig(seed))
+		w.play(60)
+		w.quiet()
+		n, other := w.nodes[0], w.nodes[1]
+		const most = 90 // a start takes about 50, and more with each run before it
+		for at := 1; at < most; at += 1 + w.rng.IntN(4) {
+			for range 2 { // asks for a mark, and takes a part of it
+				w.must(n.proc.consume(request{agents: []string{"r1"}, tokens: []int64{1}}))
+				n.proc.wholeFlush()
+			}
+			percent := percents[w.rng.IntN(3)]
+			w.arm = func(c *crashPoint) { c.arm(at, percent, w.rng.Uint64()) }
+			n.crash(percents[w.rng.IntN(3)])
+			w.arm = nil
+			if n.alive() {
+				other.proc.pull(n.proc, -1)
+			}
+			n.crash(percent)
+		}
+		if w.count.recovered < 10 {
+			t.Errorf("only %d rows were charged", w.count.recovered)
+		}
+		w.settle()
+	})
+}
+
 // With rows and dead runs that are collected meanwhile: what was dropped must
 // neither come back nor be lost from the totals.
 func TestCrashWhileCollecting(t *testing.T) {

@@ -41,7 +41,7 @@ var durability = []Mutant{
 	{
 		Name:   "marktwice",
 		Why:    "a start charges the marks and leaves them for the next one",
-		Edits:  []Edit{{"node/replica.(*Replica).chargeMarks", "f.Batch.DeleteHighWater(key)", "_ = key"}},
+		Edits:  []Edit{{"node/replica.(*Replica).chargeMarks", "f.Batch.DeleteHighWater(key)", "_ = key"}, {"node/replica.(*capture).raiseMark", "k.batch.DeleteHighWater(key)", "_ = key"}},
 		Breaks: []string{"I10"},
 	},
 	{
