@@ -11,7 +11,7 @@ var collection = []Mutant{
 	{
 		Name:   "gdiff",
 		Why:    "two nodes have different ideas of how long a row is kept",
-		Edits:  []Edit{{"node/replica.(*Replica).rowDue", "r.outdated(st.now, row)", "r.outdated(st.now+r.opts.Idle.Milliseconds()/2, row)"}},
+		Edits:  []Edit{{"node/replica.(*Replica).collectable", "stableTime{r.recv.Vector(o).Stable, r.savedStable[o]}", "stableTime{r.recv.Vector(o).Stable + r.opts.Idle.Milliseconds()/2, r.savedStable[o] + r.opts.Idle.Milliseconds()/2}"}},
 		Breaks: []string{"I1", "I3", "I4"},
 	},
 	{

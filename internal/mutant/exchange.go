@@ -82,10 +82,4 @@ var exchange = []Mutant{
 		Edits:  []Edit{{"node/replica.(*Replica).BeginFlush", "r.synced.freeze(r.store)\n", "\n"}},
 		Breaks: []string{"E2", "D4"},
 	},
-	{
-		Name:   "deadrunheard",
-		Why:    "a page of a run that is over counts as word of its node, whose living run is yet to be heard",
-		Edits:  []Edit{{"node/replica.(*Replica).mergePage", "live && (news", "(news"}, {"node/replica.(*Replica).mergePage", "live := ", "_ = "}},
-		Breaks: []string{"I7"},
-	},
 }

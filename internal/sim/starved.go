@@ -115,7 +115,7 @@ func (w *world) noteClaim(p *process, page *antientropy.Page) {
 // brought to the present.
 func (w *world) checkStarved(p *process, q *request, k int, out *replica.Outcome) {
 	b := &w.ledger.keys[k].ideal
-	if !w.plan.Metered || b.unclear || w.muddled || !b.begun || p.m.starts != 1 || len(w.machines) == 1 {
+	if !w.plan.Metered || b.unclear || w.muddled || !b.begun || w.restarted() || len(w.machines) == 1 {
 		return
 	}
 	l := w.limitOf(q)
@@ -138,3 +138,15 @@ func (w *world) checkStarved(p *process, q *request, k int, out *replica.Outcome
 
 // grains is what is rounded away, a µtok for each row and prediction.
 const grains = 2000
+
+// restarted tells whether any machine has had more than one process. Rows of a run
+// that is over may come after its node was heard under the next one; what they
+// would have claimed is lost then.
+func (w *world) restarted() bool {
+	for _, m := range w.machines {
+		if m.starts != 1 {
+			return true
+		}
+	}
+	return false
+}
