@@ -59,6 +59,7 @@ func BenchmarkFlush(b *testing.B) {
 			now := Instant{Wall: 1_700_000_000_000, Mono: int64(time.Second)}
 			var out Outcome
 			n := 0
+			before := cpuTime(b)
 			for b.Loop() {
 				for _, name := range names {
 					if err := r.Consume(now, &Request{Tenant: "default", Agent: name, Tokens: token}, &out); err != nil {
@@ -77,6 +78,7 @@ func BenchmarkFlush(b *testing.B) {
 				n += rows
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/row")
+			b.ReportMetric(float64(cpuTime(b)-before)/float64(n), "cpu-ns/row")
 		})
 	}
 }
