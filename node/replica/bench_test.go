@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/openclaw/clawd/crdt"
+	"github.com/openclaw/clawd/node/antientropy"
 	"github.com/openclaw/clawd/storage"
 )
 
@@ -83,32 +84,118 @@ func BenchmarkFlush(b *testing.B) {
 	}
 }
 
-// BenchmarkMerge is the cost of one merged row of a hot agent.
+// BenchmarkMerge is the cost of one merged row of an agent in memory: reading it
+// off the wire and joining it (join), and that with the flush that makes it
+// durable (pebble, without the disk's fsync). Pages are those of a peer on which
+// each agent consumes now and then.
 func BenchmarkMerge(b *testing.B) {
-	const rows = 4096
-	r, names := benchReplica(b, rows)
-	now := Instant{Wall: 1_700_000_000_000, Mono: int64(time.Second)}
+	for _, engine := range []string{"join", "pebble"} {
+		b.Run(engine, func(b *testing.B) {
+			const rows = 4096
+			r, names := benchReplica(b, rows)
+			if engine == "pebble" {
+				store, err := storage.OpenPebble(b.TempDir(), storage.Options{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer func() { _ = store.Close() }()
+				r.store = store
+			}
+			now := Instant{Wall: 1_700_000_000_000, Mono: int64(time.Second)}
+			var used time.Duration
+			var bytes, seq uint64
+			n := 0
+			for b.Loop() {
+				page := peerPage(r, now, names, &seq)
+				bytes += uint64(len(page))
+				began := cpuTime(b)
+				p, err := antientropy.DecodePage(page)
+				if err == nil {
+					_, err = r.MergePush(now, p)
+				}
+				if engine == "join" {
+					used += cpuTime(b) - began
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+				now.Wall += 100
+				now.Mono += int64(100 * time.Millisecond)
+				f := r.BeginFlush(now)
+				if engine == "pebble" {
+					err = r.store.Commit(f.Batch, false)
+				}
+				r.EndFlush(f, now, err)
+				if engine == "pebble" {
+					used += cpuTime(b) - began
+				}
+				n += rows
+			}
+			b.ReportMetric(float64(used)/float64(n), "cpu-ns/row")
+			b.ReportMetric(float64(bytes)/float64(n), "wire-B/row")
+		})
+	}
+}
+
+// peerPage is a page of a peer on which each agent consumed once more.
+func peerPage(r *Replica, now Instant, names []string, seq *uint64) []byte {
 	p := *r.IdlePage(now)
 	p.From, p.Run = 2, crdt.Run{Origin: 2, Node: 2, Name: "m", Started: 1}
-	var seq uint64
-	n := 0
-	for b.Loop() {
-		p.FromSeq, p.AfterSeq, p.Entries = seq, seq, p.Entries[:0]
-		for i, name := range names {
-			seq++
-			p.Entries = append(p.Entries, crdt.Entry{
-				Kind: crdt.KindBucket, Key: crdt.BucketKey{Tenant: "default", Agent: name}.Encode(),
-				Row: crdt.Row{Birth: uint64(i) + 1, Consumed: seq * token, TS: now.Wall, Seq: seq},
-			})
-		}
-		p.Upto, p.Complete = seq, true
-		if _, err := r.MergePush(now, &p); err != nil {
+	p.FromSeq, p.AfterSeq = *seq, *seq
+	for i, name := range names {
+		*seq++
+		p.Entries = append(p.Entries, crdt.Entry{
+			Kind: crdt.KindBucket, Key: crdt.BucketKey{Tenant: "default", Agent: name}.Encode(),
+			Row: crdt.Row{Birth: uint64(i) + 1, Consumed: *seq * token, TS: now.Wall, Seq: *seq},
+		})
+	}
+	p.Upto, p.Complete = *seq, true
+	return p.Append(nil)
+}
+
+// BenchmarkFirstTouch is the first decision about an agent that is only on disk.
+func BenchmarkFirstTouch(b *testing.B) {
+	const agents = 200_000
+	store, err := storage.OpenPebble(b.TempDir(), storage.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	now := Instant{Wall: 1_700_000_000_000, Mono: int64(time.Second)}
+	r, err := Open(Options{Cluster: "bench", Node: 1, Name: "n", Run: 1, Store: store, Default: perHour(1_000_000_000), Seed: 1, HotCells: 1}, now)
+	if err != nil {
+		b.Fatal(err)
+	}
+	flush := func() {
+		now.Wall += 2000
+		now.Mono += int64(2 * time.Second)
+		f := r.BeginFlush(now)
+		r.EndFlush(f, now, store.Commit(f.Batch, false))
+	}
+	var out Outcome
+	for i, name := range agentNamesFor(agents) {
+		if err := r.Consume(now, &Request{Tenant: "default", Agent: name, Tokens: token}, &out); err != nil {
 			b.Fatal(err)
 		}
-		now.Wall += 100
-		now.Mono += int64(100 * time.Millisecond)
-		r.EndFlush(r.BeginFlush(now), now, nil)
-		n += rows
+		if i%10_000 == 9999 {
+			flush()
+		}
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/row")
+	names, rng := agentNamesFor(agents), seeded(1)
+	var used time.Duration
+	n := 0
+	for b.Loop() {
+		for r.Stats(now).Hot > agents/100 { // those touched last
+			flush()
+		}
+		began := cpuTime(b)
+		for range 1000 {
+			if err := r.Consume(now, &Request{Tenant: "default", Agent: names[rng.IntN(agents)], Tokens: token}, &out); err != nil {
+				b.Fatal(err)
+			}
+		}
+		used += cpuTime(b) - began
+		n += 1000
+	}
+	b.ReportMetric(float64(used)/float64(n), "cpu-ns/touch")
 }
