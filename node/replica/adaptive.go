@@ -231,7 +231,7 @@ func (r *Replica) refillChanged(now Instant, k crdt.RegisterKey, reg crdt.Regist
 // SideOf returns what an agent's configured bucket has beside it, nil when its
 // policy is not adaptive or the agent is not in memory.
 func (r *Replica) SideOf(tenant, agent string) *refill.Agent {
-	key := r.appendBucketCellKey(nil, tenant, agent, "")
+	key := r.appendBucketCellKey(nil, tenant, agent)
 	sh, hash := r.locate(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()

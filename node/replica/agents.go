@@ -82,7 +82,7 @@ func containsKey(keys []string, key string) bool {
 // bucketsOf lists the keys of all buckets of an agent, hot and cold.
 func (r *Replica) bucketsOf(tenant, agent string) ([]string, error) {
 	var keys []string
-	base := r.appendBucketCellKey(nil, tenant, agent, "")
+	base := r.appendBucketCellKey(nil, tenant, agent)
 	prefix := string(base[1:])
 	err := r.store.Cells(crdt.KindBucket, prefix, "", func(key string, _ *storage.Cell) bool {
 		keys = append(keys, key)

@@ -149,9 +149,9 @@ func (r *Replica) bucketLocked(sh *shard, hash uint64, key []byte, now Instant, 
 // agent's policy forbids inline ones.
 func (r *Replica) bucketOf(b []byte, q *Request) []byte {
 	if q.Inline == nil || !r.policies.Load().inlineAllowed(q.Tenant, q.Agent) {
-		return r.appendBucketCellKey(b, q.Tenant, q.Agent, "")
+		return r.appendBucketCellKey(b, q.Tenant, q.Agent)
 	}
-	b = r.appendBucketCellKey(b, q.Tenant, q.Agent, "")
+	b = r.appendBucketCellKey(b, q.Tenant, q.Agent)
 	return q.Inline.AppendInline(b)
 }
 

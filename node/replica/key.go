@@ -42,13 +42,13 @@ func (r *Replica) controlOf(tenantAgent string) agentControl {
 }
 
 // appendBucketCellKey writes the shard map's key of an agent's bucket.
-func (r *Replica) appendBucketCellKey(b []byte, tenant, agent, inline string) []byte {
+func (r *Replica) appendBucketCellKey(b []byte, tenant, agent string) []byte {
 	var epoch crdt.HLC
 	if m := r.controls.Load(); m != nil && len(*m) > 0 {
 		epoch = (*m)[agentName(tenant, agent)].epoch
 	}
 	b = append(b, byte(crdt.KindBucket))
-	return crdt.BucketKey{Tenant: tenant, Agent: agent, Epoch: epoch, Inline: inline}.Append(b)
+	return crdt.BucketKey{Tenant: tenant, Agent: agent, Epoch: epoch}.Append(b)
 }
 
 // applyReset brings a bucket to the newest reset known for its agent.
