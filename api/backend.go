@@ -318,7 +318,7 @@ const (
 
 // PeerRequest is a message from a peer, as bytes. Body is the handler's: valid until the call returns.
 type PeerRequest struct {
-	Peer     string // name in the verified client certificate; "" without one
+	Peer     string // the node id or certificate name the listener has verified; "" when peers are not authenticated
 	Encoding Encoding
 	Body     []byte
 }

@@ -119,8 +119,18 @@ func mediaType(e Encoding) string {
 	return wire.ContentTypeMerge
 }
 
-// peerName is the name in a client certificate the listener has verified.
+type peerKey struct{}
+
+// WithPeer is a context of a request of which the listener has found out which node makes it.
+func WithPeer(ctx context.Context, node string) context.Context {
+	return context.WithValue(ctx, peerKey{}, node)
+}
+
+// peerName is the node the listener has found out, else the name in a client certificate it has verified.
 func peerName(r *http.Request) string {
+	if name, ok := r.Context().Value(peerKey{}).(string); ok {
+		return name
+	}
 	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
 		return ""
 	}

@@ -47,6 +47,7 @@ type Node struct {
 	model   *mlrefill.Model
 
 	guard      *access.Guard
+	certs      *certificates // nil without TLS
 	disk       *storage.Watch
 	waiters    *waiters
 	gcPercent  int // as set last, by the tick loop
@@ -99,7 +100,7 @@ func newNode(o Options) *Node {
 		health:   newHealth(o.Logger),
 		registry: &lease{Registerer: o.Registry},
 		top:      newTopAgents(o.TopAgents),
-		client:   newPeerClient(o.Network),
+		client:   newPeerClient(o.Network, newPeerAuth(o.PeerSecret, o.Now)),
 		gaps:     newGaps(o.tuning.gapStorm),
 		up:       make(chan struct{}),
 		fatal:    make(chan error, 1),

@@ -71,11 +71,19 @@ func (n *Node) openStore() error {
 	if n.id, err = identify(n.store, n.options, n.options.Now()); err != nil {
 		return err
 	}
+	n.introduce()
 	unfinished, err := storage.ImportUnfinished(n.store)
 	if err == nil && unfinished {
 		err = n.startOver()
 	}
 	return err
+}
+
+// introduce tells those who sign in the node's name what that is.
+func (n *Node) introduce() {
+	if n.client.auth != nil {
+		n.client.auth.self = n.id.node
+	}
 }
 
 func (n *Node) storeHooks() storage.Options {
@@ -183,7 +191,7 @@ func (n *Node) servePeers(s *sockets) error {
 	if err != nil {
 		return err
 	}
-	srv := serve(s.peer, h, n.log, n.group.fail)
+	srv := serve(s.peer, n.client.auth.require(h), false, n.log, n.group.fail)
 	n.cleanups.add("peer listener", srv.stop)
 	n.cleanups.add("peer client", func(context.Context) error { n.client.close(); return nil })
 	return nil
@@ -240,6 +248,18 @@ func (n *Node) servePublic(s *sockets) error {
 		TenantMetrics:      n.tenantMetrics,
 		SeparateOperations: s.admin != nil,
 	}
+	if n.options.TLS.used() {
+		certs, err := loadCertificates(n.options.TLS)
+		if err != nil {
+			return err
+		}
+		n.certs = certs
+		s.http = certs.wrap(s.http)
+		if s.admin != nil {
+			s.admin = certs.wrap(s.admin)
+		}
+		n.group.Go("certificates", n.reloadLoop)
+	}
 	h, err := api.NewPublic(o)
 	if err != nil {
 		return err
@@ -249,7 +269,7 @@ func (n *Node) servePublic(s *sockets) error {
 		if err != nil {
 			return err
 		}
-		srv := serve(s.admin, n.profiling(operations), n.log, n.group.fail)
+		srv := serve(s.admin, n.profiling(operations), n.certs != nil, n.log, n.group.fail)
 		n.cleanups.add("admin listener", srv.stop)
 	}
 	hot, err := api.NewHot(o)
@@ -257,7 +277,7 @@ func (n *Node) servePublic(s *sockets) error {
 		return err
 	}
 	hottest := front.Listen(s.http, front.Options{Hot: hot, HeadTimeout: headerTimeout, IdleTimeout: idleTimeout, Logger: n.log})
-	srv := serve(hottest, h, n.log, n.group.fail)
+	srv := serve(hottest, h, n.certs != nil, n.log, n.group.fail)
 	n.cleanups.add("http listener", func(ctx context.Context) error {
 		return errors.Join(srv.stop(ctx), hottest.Wait(ctx))
 	})

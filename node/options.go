@@ -88,6 +88,17 @@ type Options struct {
 	// their callers. Default false.
 	Insecure bool
 
+	// TLS makes HTTPAddr and AdminAddr speak TLS 1.2 or later, HTTP/1.1 and
+	// HTTP/2. The files are read again when they change. Default: plain HTTP.
+	TLS TLSFiles
+	// TLSElsewhere says that a balancer in front of this node speaks TLS, so
+	// that HTTPAddr may be beyond loopback without. Default false.
+	TLSElsewhere bool
+	// PeerSecret signs the calls between nodes (HMAC-SHA-256, with protection
+	// against replay); all nodes have the same. At least 32 bytes. Default
+	// none, which only loopback (or Insecure) allows.
+	PeerSecret []byte
+
 	// StrictAuth refuses requests with 503 while this node is out of contact with
 	// the majority of the members, since it may then not know of a revoked key.
 	// Default false: it goes on with the keys it knows.
@@ -224,11 +235,18 @@ func (o Options) Validate() error {
 	var c complaints
 	c.name("name", o.Name, true)
 	c.name("cluster", o.Cluster, false)
-	c.listener("http address", o.HTTPAddr, o.Insecure)
-	c.listener("peer address", o.PeerAddr, o.Insecure)
+	encrypted := o.Insecure || o.TLS.used() || o.TLSElsewhere
+	c.listener("http address", o.HTTPAddr, encrypted)
+	c.listener("peer address", o.PeerAddr, o.Insecure || len(o.PeerSecret) > 0)
+	if o.TLS.used() && (o.TLS.Cert == "" || o.TLS.Key == "") || o.TLS.ClientCA != "" && !o.TLS.used() {
+		c.add("tls needs a certificate and its key; a client authority needs both")
+	}
+	if n := len(o.PeerSecret); n > 0 && n < 32 {
+		c.add("peer secret has %d bytes, want at least 32", n)
+	}
 	c.listener("gossip address", o.GossipAddr, o.Insecure || len(o.GossipKey) > 0)
 	if o.AdminAddr != "" {
-		c.listener("admin address", o.AdminAddr, o.Insecure)
+		c.listener("admin address", o.AdminAddr, encrypted)
 	}
 	c.ipLiteral("gossip address", o.GossipAddr)
 	c.advertised("advertised http address", o.AdvertiseHTTP, false)

@@ -29,10 +29,11 @@ const maxAnswer = 4 << 20
 // nothing of what they mean.
 type peerClient struct {
 	http *http.Client
+	auth *peerAuth // nil = calls are not signed
 }
 
-func newPeerClient(network Network) *peerClient {
-	return &peerClient{http: &http.Client{Transport: &http.Transport{
+func newPeerClient(network Network, auth *peerAuth) *peerClient {
+	return &peerClient{auth: auth, http: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, peerDialTimeout)
 			defer cancel()
@@ -97,6 +98,7 @@ func (c *peerClient) call(ctx context.Context, method, addr, path string, body [
 		req.Header.Set("Content-Type", wire.ContentTypeMerge)
 	}
 	req.Header.Set("Accept", wire.ContentTypeMerge)
+	c.auth.sign(req, body)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, err

@@ -32,7 +32,10 @@ func (p peerside) Merge(_ context.Context, r api.PeerRequest) ([]byte, error) {
 		return nil, peerError(err)
 	}
 	for _, page := range pages {
-		if err = p.mergeOne(page); err != nil {
+		if err = pushedBy(r.Peer, page); err == nil {
+			err = p.mergeOne(page)
+		}
+		if err != nil {
 			break
 		}
 	}
@@ -45,6 +48,15 @@ func (p peerside) Merge(_ context.Context, r api.PeerRequest) ([]byte, error) {
 		return answer, errors.Join(err, jsonErr)
 	}
 	return ack.Append(nil), err
+}
+
+// pushedBy holds a pushed page against the node that was found to push it: a
+// node speaks for itself alone.
+func pushedBy(peer string, page *antientropy.Page) error {
+	if peer != "" && page.From.String() != peer {
+		return fmt.Errorf("%w: node %s pushes in the name of %s", api.ErrForbidden, peer, page.From)
+	}
+	return nil
 }
 
 func (p peerside) mergeOne(page *antientropy.Page) error {

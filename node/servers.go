@@ -34,8 +34,8 @@ type server struct {
 }
 
 // serve answers calls on l with h until stop. failed is told when serving ends
-// for any other reason.
-func serve(l net.Listener, h http.Handler, log *slog.Logger, failed func(error)) *server {
+// for any other reason. encrypted says that l speaks TLS.
+func serve(l net.Listener, h http.Handler, encrypted bool, log *slog.Logger, failed func(error)) *server {
 	s := &server{done: make(chan struct{})}
 	s.http = &http.Server{
 		Handler:           slowBodies(h),
@@ -45,6 +45,11 @@ func serve(l net.Listener, h http.Handler, log *slog.Logger, failed func(error))
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		ConnState:         s.follow,
 	}
+	// TLS connections come decrypted, so that net/http takes HTTP/2 over them for
+	// HTTP/2 without TLS. Without TLS there is none.
+	s.http.Protocols = new(http.Protocols)
+	s.http.Protocols.SetHTTP1(true)
+	s.http.Protocols.SetUnencryptedHTTP2(encrypted)
 	go func() {
 		defer close(s.done)
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {

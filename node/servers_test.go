@@ -15,7 +15,7 @@ func TestStoppingDoesNotWaitForConnectionsWithoutARequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := serve(l, http.NotFoundHandler(), Options{}.WithDefaults().Logger, func(err error) { t.Error(err) })
+	s := serve(l, http.NotFoundHandler(), false, Options{}.WithDefaults().Logger, func(err error) { t.Error(err) })
 	c, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func TestStoppingLetsACallFinish(t *testing.T) {
 		close(begun)
 		<-end
 		_, _ = io.WriteString(w, "done")
-	}), Options{}.WithDefaults().Logger, func(err error) { t.Error(err) })
+	}), false, Options{}.WithDefaults().Logger, func(err error) { t.Error(err) })
 	answer := make(chan string, 1)
 	go func() {
 		resp, err := testClient.Get("http://" + l.Addr().String())

@@ -162,7 +162,7 @@ func TestAnyAnswerIsLife(t *testing.T) {
 	defer plain.Close()
 	defer tls.Close()
 	for _, s := range []*httptest.Server{plain, tls} {
-		if !answers(s.Listener.Addr().String(), 10*time.Second)(t.Context()) {
+		if !answers(s.Listener.Addr().String(), false, 10*time.Second)(t.Context()) {
 			t.Errorf("%s: no answer", s.URL)
 		}
 	}
@@ -171,7 +171,7 @@ func TestAnyAnswerIsLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	if answers(silent.Addr().String(), 50*time.Millisecond)(t.Context()) {
+	if answers(silent.Addr().String(), false, 50*time.Millisecond)(t.Context()) {
 		t.Error("a process that does not run counts as alive")
 	}
 }

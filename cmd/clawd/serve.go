@@ -85,9 +85,37 @@ func runNode(ctx context.Context, o node.Options) error {
 	}
 	announce(o, n)
 	systemd := newSupervisor(os.Getenv)
-	defer systemd.follow(n, answers(orElse(n.AdminAddr(), n.HTTPAddr()), systemd.every))()
+	defer systemd.follow(n, answers(orElse(n.AdminAddr(), n.HTTPAddr()), o.TLS.Cert != "", systemd.every))()
+	defer onHangup(o.Logger, n)()
 	<-n.Done()
 	return n.Close(context.WithoutCancel(ctx))
+}
+
+// onHangup has the node read its files again on SIGHUP, until stop.
+func onHangup(log *slog.Logger, n *node.Node) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range hangups {
+			if err := n.Reload(); err != nil {
+				log.Error("a file was not read again; what was read before stays in use", "error", err)
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+		<-done
+	}
+}
+
+func scheme(o node.Options) string {
+	if o.TLS.Cert != "" {
+		return "https://"
+	}
+	return "http://"
 }
 
 // announce tells all a newcomer needs, in one line.
@@ -102,7 +130,7 @@ func announce(o node.Options, n *node.Node) {
 		"data_dir", o.DataDir,
 		"default_policy", policy.String(),
 		"version", buildinfo.Get().Version,
-		"try", "curl -X POST http://" + n.HTTPAddr() + "/v1/agents/demo/consume",
+		"try", "curl -X POST " + scheme(o) + n.HTTPAddr() + "/v1/agents/demo/consume",
 	}
 	if admin := n.AdminAddr(); admin != "" {
 		attrs = append(attrs, "admin", admin)

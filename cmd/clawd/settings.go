@@ -27,6 +27,8 @@ type settings struct {
 	gossipKeyFile, refillModel      string
 	insecure, autoRebuild, legacy   bool
 	strictAuth, openMetrics         bool
+	tlsCert, tlsKey, tlsCA, tlsMode string
+	peerSecretFile                  string
 	policy                          policyValue
 	logLevel, logFormat             string
 	flush, pull, audit, drain, wait time.Duration
@@ -56,6 +58,11 @@ func (s *settings) register(f *pflag.FlagSet) {
 	f.StringVar(&s.advGossip, "advertise-gossip", "", "ip:port under which others reach gossip-addr, when it differs")
 
 	f.StringVar(&s.gossipKeyFile, "gossip-key-file", "", "file with the base64 key (16, 24 or 32 bytes) all nodes gossip with")
+	f.StringVar(&s.peerSecretFile, "peer-secret-file", "", "file with the secret (32 bytes or more) that signs the calls between nodes")
+	f.StringVar(&s.tlsCert, "tls-cert-file", "", "PEM certificate of http-addr, with its chain; read again when it changes and on SIGHUP")
+	f.StringVar(&s.tlsKey, "tls-key-file", "", "PEM private key of the certificate")
+	f.StringVar(&s.tlsCA, "tls-client-ca-file", "", "PEM authorities; clients must present a certificate of one")
+	f.StringVar(&s.tlsMode, "tls", "", "off: a balancer in front speaks TLS, so that http-addr may be beyond loopback without")
 	f.BoolVar(&s.insecure, "insecure", false, "listen beyond loopback although nothing authenticates callers")
 
 	f.BoolVar(&s.strictAuth, "strict-auth", false, "answer 503 while out of contact with most members: a key may have been revoked")
@@ -99,6 +106,8 @@ func (s *settings) options() (node.Options, error) {
 		Cluster:         s.cluster,
 		Insecure:        s.insecure,
 		StrictAuth:      s.strictAuth,
+		TLS:             node.TLSFiles{Cert: s.tlsCert, Key: s.tlsKey, ClientCA: s.tlsCA},
+		TLSElsewhere:    s.tlsMode == "off",
 		OpenMetrics:     s.openMetrics,
 		DefaultPolicy:   s.policy.policy,
 		TopAgents:       s.topAgents,
@@ -125,8 +134,10 @@ func (s *settings) options() (node.Options, error) {
 	}
 	key, keyErr := readGossipKey(s.gossipKeyFile)
 	o.GossipKey = key
+	secret, secretErr := readPeerSecret(s.peerSecretFile)
+	o.PeerSecret = secret
 	_, levelErr := s.level()
-	return o, errors.Join(s.zeros(), keyErr, levelErr, s.checkFormat(), complaintsOf(o))
+	return o, errors.Join(s.zeros(), keyErr, secretErr, s.checkTLS(), levelErr, s.checkFormat(), complaintsOf(o))
 }
 
 // zeros refuses what package node would take for "use the default".
@@ -180,6 +191,31 @@ func readGossipKey(path string) ([]byte, error) {
 		return nil, fmt.Errorf("gossip key file %s: want the base64 form of 16, 24 or 32 bytes, as 'openssl rand -base64 32' prints it", path)
 	}
 	return key, nil
+}
+
+// readPeerSecret reads a secret with or without a newline. Package node judges
+// its length.
+func readPeerSecret(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("peer secret file: %w", pathless(err, path))
+	}
+	secret := []byte(strings.TrimSpace(string(text)))
+	if len(secret) == 0 {
+		return nil, fmt.Errorf("peer secret file %s is empty: want 32 bytes or more, as 'openssl rand -base64 32' prints them", path)
+	}
+	return secret, nil
+}
+
+func (s *settings) checkTLS() error {
+	switch s.tlsMode {
+	case "", "off":
+		return nil
+	}
+	return fmt.Errorf("tls %q: want off, or nothing", s.tlsMode)
 }
 
 // pathless says "<path>: no such file or directory" without the system call.
