@@ -166,6 +166,12 @@ func (s *server) finish(rec *recorder, r *http.Request, series *series, start ti
 	}
 }
 
+// Refuse answers with the problem an error is, for handlers that are not of this package.
+func Refuse(w http.ResponseWriter, err error) {
+	p, _ := problemOf(err)
+	writeProblem(w, p)
+}
+
 // writeProblem writes a problem document with its own status.
 func writeProblem(w http.ResponseWriter, p wire.Problem) {
 	h := w.Header()

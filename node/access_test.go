@@ -183,7 +183,7 @@ func TestProfilesNeedAnOperator(t *testing.T) {
 		t.Errorf("without keys, from loopback: %d", got)
 	}
 	admin := firstKey(t, n)
-	if got := get("/debug/pprof/cmdline", ""); got != http.StatusForbidden {
+	if got := get("/debug/pprof/cmdline", ""); got != http.StatusUnauthorized {
 		t.Errorf("without a key: %d", got)
 	}
 	if got := get("/debug/pprof/cmdline", admin.Key); got != http.StatusOK {

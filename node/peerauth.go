@@ -130,11 +130,11 @@ func (a *peerAuth) require(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		node, err := a.check(r)
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusForbidden)
+			api.Refuse(w, fmt.Errorf("%w: %w", api.ErrForbidden, err))
 			return
 		}
 		if r.Body, err = a.body(w, r); err != nil {
-			http.Error(w, err.Error(), http.StatusForbidden)
+			api.Refuse(w, fmt.Errorf("%w: %w", api.ErrForbidden, err))
 			return
 		}
 		h.ServeHTTP(w, r.WithContext(api.WithPeer(r.Context(), node.String())))

@@ -113,7 +113,7 @@ func (n *Node) profiling(h http.Handler) http.Handler {
 			return
 		}
 		if err := api.Admits(n.guard, r, access.Operate, n.options.Now()); err != nil {
-			http.Error(w, err.Error(), http.StatusForbidden)
+			api.Refuse(w, err)
 			return
 		}
 		mux.ServeHTTP(w, r)
