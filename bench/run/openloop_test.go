@@ -8,9 +8,10 @@ import (
 	"github.com/openclaw/clawd/bench/load"
 )
 
-// sequenceOf is what a server did that answered each of n requests after d, and
+// sequenceOf is what a server did that answered each of 1000 requests after d, and
 // one after longest.
-func sequenceOf(name string, n int, d, longest time.Duration) *sequence {
+func sequenceOf(name string, d, longest time.Duration) *sequence {
+	const n = 1000
 	q := &sequence{target: &target{name: name, label: name}, others: []float64{0.01}, sum: load.Result{Due: uint64(n), Answered: uint64(n)}}
 	for range n - 1 {
 		q.sum.Latency.Add(d)
@@ -20,13 +21,13 @@ func sequenceOf(name string, n int, d, longest time.Duration) *sequence {
 }
 
 func TestGoalsOfTheOpenLoop(t *testing.T) {
-	noop := sequenceOf("fasthttp", 1000, time.Millisecond, 2*time.Millisecond)
+	noop := sequenceOf("fasthttp", time.Millisecond, 2*time.Millisecond)
 	for _, row := range []struct {
 		clawd *sequence
 		met   []bool // p99, longest, everything answered
 	}{
-		{sequenceOf("clawd", 1000, time.Millisecond, 5*time.Millisecond), []bool{true, true, true}},
-		{sequenceOf("clawd", 1000, 3*time.Millisecond, 7*time.Millisecond), []bool{false, false, true}},
+		{sequenceOf("clawd", time.Millisecond, 5*time.Millisecond), []bool{true, true, true}},
+		{sequenceOf("clawd", 3*time.Millisecond, 7*time.Millisecond), []bool{false, false, true}},
 	} {
 		lines := []*sequence{noop, row.clawd}
 		goals := openLoopGoals("10/s", 2, 3, lines)
@@ -42,7 +43,7 @@ func TestGoalsOfTheOpenLoop(t *testing.T) {
 			t.Error(cells)
 		}
 	}
-	lost := sequenceOf("clawd", 1000, time.Millisecond, time.Millisecond)
+	lost := sequenceOf("clawd", time.Millisecond, time.Millisecond)
 	lost.sum.Lost = 1
 	if goals := openLoopGoals("30/s", 2, 0, []*sequence{noop, lost}); len(goals) != 2 || goals[1].Met {
 		t.Errorf("a lost answer is not noticed: %+v", goals)

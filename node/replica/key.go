@@ -41,7 +41,8 @@ func (r *Replica) controlOf(tenantAgent string) agentControl {
 	return (*m)[tenantAgent]
 }
 
-// appendBucketCellKey writes the shard map's key of an agent's bucket.
+// appendBucketCellKey writes the shard's key of an agent's configured bucket.
+// That of an inline policy has its encoding behind it.
 func (r *Replica) appendBucketCellKey(b []byte, tenant, agent string) []byte {
 	var epoch crdt.HLC
 	if m := r.controls.Load(); m != nil && len(*m) > 0 {
