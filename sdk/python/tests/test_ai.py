@@ -226,7 +226,7 @@ def test_how_calls_went_is_fed_back_in_batches(upstream: FakeUpstream) -> None:
     assert isinstance(reports, list)
     by_agent = {one["agent"]: one for one in reports}
     assert (by_agent["a"]["requests"], by_agent["a"]["errors"], by_agent["a"]["latency_ms_sum"]) == (2, 1, 750.0)
-    assert by_agent["b"]["window_ms"] >= 1000
+    assert by_agent["b"]["window_seconds"] >= 1
 
 
 def _chat() -> dict[str, object]:

@@ -10,14 +10,12 @@ import pytest
 from openclaw_rating import (
     BadRequestError,
     Check,
-    FeatureUnavailableError,
     InlinePolicy,
     NotFoundError,
     OpenClawClient,
     PreconditionFailedError,
     RateLimitError,
     TokenBucket,
-    UsageEvent,
 )
 from openclaw_rating.testing import ClawdProcess
 from waiting import eventually
@@ -244,22 +242,6 @@ def test_errors_name_what_was_wrong(client: OpenClawClient, key: str) -> None:
     assert caught.value.request_id
     with pytest.raises(BadRequestError):
         TokenBucket(client=client, capacity=5, refill_rate=1).consume(key, 6)
-
-
-def test_what_the_node_does_not_have_says_so(client: OpenClawClient, clawd: ClawdProcess, key: str) -> None:
-    """Until it has it; then this test is the place to say what it does."""
-    with httpx2.Client(trust_env=False) as http:
-        known = http.get(clawd.url + "/openapi.yaml").text
-    if "/v1/usage:" not in known:
-        with pytest.raises(FeatureUnavailableError):
-            client.usage.record(UsageEvent(key, "gpt-4", 1, 2))
-        with pytest.raises(FeatureUnavailableError):
-            client.usage.get(key)
-    if "/v1/prices/{model}:" not in known:
-        with pytest.raises(FeatureUnavailableError):
-            client.prices.put("gpt-4", currency="USD", input_per_million="30", output_per_million="60")
-        with pytest.raises(FeatureUnavailableError):
-            client.prices.list()
 
 
 def test_options_for_some_calls_share_everything_else(client: OpenClawClient) -> None:

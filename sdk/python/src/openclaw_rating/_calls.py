@@ -10,7 +10,7 @@ import base64
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import quote
@@ -344,10 +344,10 @@ def record_usage(events: Sequence[m.UsageEvent]) -> Call[tuple[m.Charge, ...]]:
     return _post("/v1/usage", read, body, repeatable=True, missing_means="usage")
 
 
-def get_usage(agent: str, start: datetime | None, end: datetime | None, group_by: str | None) -> Call[m.UsageReport]:
+def get_usage(agent: str, start: date | None, end: date | None, group_by: str | None) -> Call[m.UsageReport]:
     params: Params = {
-        "from": None if start is None else m.rfc3339(start),
-        "to": None if end is None else m.rfc3339(end),
+        "from": None if start is None else m.utc_day(start),
+        "to": None if end is None else m.utc_day(end),
         "group_by": group_by,
     }
     path = f"/v1/agents/{segment(agent)}/usage"

@@ -11,6 +11,8 @@ from ._local import SECOND
 WINDOW = SECOND
 """How long outcomes are gathered before they are reported."""
 MAX_AGENTS = 1000
+MAX_WINDOW_SECONDS = 3600.0
+"""The longest window that a report may be about."""
 
 
 @dataclass(slots=True)
@@ -50,14 +52,14 @@ class Feedback:
         """The reports of the window, which begins anew."""
         with self._lock:
             sums, self._sums = self._sums, {}
-            window = max(1, (now - self._since) // 1_000_000)
+            window = min(MAX_WINDOW_SECONDS, max(0.001, (now - self._since) / 1e9))
         return [
             {
                 "agent": agent,
                 "requests": one.requests,
                 "errors": one.errors,
                 "latency_ms_sum": round(one.latency_ms, 3),
-                "window_ms": window,
+                "window_seconds": round(window, 3),
             }
             for agent, one in sums.items()
         ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
@@ -449,14 +449,21 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What a usage event costs: money as decimal strings, exactly as the node said."""
+    """What a usage event costs: money as decimal strings, exactly as the node said.
+
+    Attributes:
+        total: empty when no price is known; the event is priced once there is one.
+        price_version: the `model` glob and the `effective_from` of the price.
+        error: of several events, why this one was refused; empty when it was not.
+    """
 
     event_id: str
     total: str
     currency: str
     items: tuple[Mapping[str, Any], ...] = ()
-    price_version: str | int | None = None
+    price_version: Mapping[str, Any] | None = None
     duplicate: bool = False
+    error: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -469,31 +476,38 @@ class Charge:
             tuple(body.get("items") or ()),
             body.get("price_version"),
             bool(body.get("duplicate", False)),
+            (body.get("problem") or {}).get("detail", ""),
             raw=body,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class UsageReport:
-    """What an agent used in a stretch of time, rated."""
+    """What an agent used from one day to another (UTC, both included), rated.
+
+    Attributes:
+        unpriced: some items have no `amount`, since their model has no price.
+    """
 
     agent: str
-    start: datetime | None
-    end: datetime | None
+    start: date | None
+    end: date | None
     currency: str
     total: str
     items: tuple[Mapping[str, Any], ...] = ()
+    unpriced: bool = False
 
     @classmethod
     def parse(cls, body: JSON) -> UsageReport:
         """Read the totals of an agent."""
         return cls(
             body.get("agent", ""),
-            instant(body.get("from")),
-            instant(body.get("to")),
+            day(body.get("from")),
+            day(body.get("to")),
             body.get("currency", ""),
             body.get("total", "0"),
             tuple(body.get("items") or ()),
+            bool(body.get("unpriced", False)),
         )
 
 
@@ -612,6 +626,18 @@ def instant(text: str | None) -> datetime | None:
         text = head + rest[len(digits) :]
         return datetime.fromisoformat(text)
     return datetime.fromisoformat(head)
+
+
+def day(text: str | None) -> date | None:
+    """Read a day."""
+    return date.fromisoformat(text[:10]) if text else None
+
+
+def utc_day(moment: date) -> str:
+    """The day in UTC: of an instant, or the day itself."""
+    if isinstance(moment, datetime):
+        moment = moment.astimezone(timezone.utc).date()
+    return moment.isoformat()
 
 
 def rfc3339(moment: datetime) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -237,11 +237,14 @@ class AsyncUsage(_AsyncResource):
         self,
         agent: str,
         *,
-        start: datetime | None = None,
-        end: datetime | None = None,
+        start: date | None = None,
+        end: date | None = None,
         group_by: str | None = None,
     ) -> UsageReport:
-        """What an agent used in a stretch of time, by default in the current month."""
+        """What an agent used from one day to another (UTC, both included), by default in the current month.
+
+        An instant stands for its day. `group_by` is `model`, `day`, or nothing for an item each.
+        """
         return await self._call(calls.get_usage(agent, start, end, group_by))
 
 
