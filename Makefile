@@ -67,6 +67,7 @@ test: ## What CI runs: check, unit tests, race, fuzz-short, documentation, proce
 
 unit: ## Tests of the packages without shared state; each benchmark once, so that none rots
 	@$(GO) test -bench=. -benchtime=1x $(unit_pkgs)
+	@$(GO) test -run=AllocatesNothing $(MODULE)/node # the race detector allocates itself
 	@$(GO) test -C bench/baseline ./...
 
 race-short: ## Tests of the concurrent packages under the race detector

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,28 +13,70 @@ import (
 	"github.com/openclaw/clawd/node/discovery"
 )
 
-// listing is a source whose answers a test sets.
+// listing is a source whose answers a test sets. The fields are the test's
+// under mu: the bubble's clock orders what happens, but the race detector does
+// not know that.
 type listing struct {
 	every time.Duration
+	mu    sync.Mutex
 	list  []string
 	err   error
 	asked int
 }
 
-func (l *listing) Addresses(context.Context) ([]string, error) { l.asked++; return l.list, l.err }
-func (l *listing) Every() time.Duration                        { return l.every }
-func (l *listing) String() string                              { return "a list" }
+func (l *listing) Addresses(context.Context) ([]string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asked++
+	return l.list, l.err
+}
+func (l *listing) Every() time.Duration { return l.every }
+func (l *listing) String() string       { return "a list" }
 
-// crowd is a membership that only some addresses answer in.
+func (l *listing) answers(list []string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list, l.err = list, err
+}
+
+func (l *listing) times() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.asked
+}
+
+// crowd is a membership that only some addresses answer in, likewise.
 type crowd struct {
+	mu    sync.Mutex
 	alive []member
 	there []string
 	tries [][]string
 }
 
-func (c *crowd) reachable() []member { return c.alive }
+func (c *crowd) reachable() []member {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.alive
+}
+
+// met is how many members there are; attempts are what was tried for them.
+func (c *crowd) met() int { return len(c.reachable()) }
+
+func (c *crowd) attempts() [][]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.tries)
+}
+
+func (c *crowd) set(alive []member, there []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.alive, c.there = alive, there
+}
 
 func (c *crowd) joinNow(addrs []string) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.tries = append(c.tries, slices.Clone(addrs))
 	n := 0
 	for _, a := range addrs {
@@ -76,21 +119,22 @@ func TestSeekerAsksAgainWithBackOffUntilSomebodyIsThere(t *testing.T) {
 		s, stop := seek(t, c, source)
 		defer stop()
 		pass(30 * time.Second)
-		if source.asked < 4 || source.asked > 9 {
-			t.Errorf("asked %d times in 30 s", source.asked)
+		if n := source.times(); n < 4 || n > 9 {
+			t.Errorf("asked %d times in 30 s", n)
 		}
-		if s.lookedUp() || len(c.tries) != 0 {
-			t.Errorf("looked up %t, tried %v", s.lookedUp(), c.tries)
+		if s.lookedUp() || len(c.attempts()) != 0 {
+			t.Errorf("looked up %t, tried %v", s.lookedUp(), c.attempts())
 		}
-		source.err = nil // nobody there yet, but that is known now
+		source.answers(nil, nil) // nobody there yet, but that is known now
 		pass(11 * time.Second)
 		if !s.lookedUp() {
 			t.Error("an empty answer is an answer")
 		}
-		source.list, c.there = []string{"self:1", "a:1"}, []string{"a:1"}
+		source.answers([]string{"self:1", "a:1"}, nil)
+		c.set(nil, []string{"a:1"})
 		pass(11 * time.Second)
-		if len(c.alive) != 1 || !slices.Equal(c.tries[0], []string{"a:1"}) {
-			t.Errorf("tried %v", c.tries)
+		if c.met() != 1 || !slices.Equal(c.attempts()[0], []string{"a:1"}) {
+			t.Errorf("tried %v", c.attempts())
 		}
 	})
 }
@@ -103,28 +147,28 @@ func TestSeekerMeetsStrangersThoughItHasPeers(t *testing.T) {
 		_, stop := seek(t, c, still, source)
 		defer stop()
 		pass(time.Minute)
-		asked := still.asked
-		source.list = []string{"self:1", "a:1", "b:1", "gone:1"}
+		asked := still.times()
+		source.answers([]string{"self:1", "a:1", "b:1", "gone:1"}, nil)
 		pass(30 * time.Second)
-		last := c.tries[len(c.tries)-1]
+		last := c.attempts()[len(c.attempts())-1]
 		if !slices.Equal(last, []string{"b:1", "gone:1"}) {
 			t.Errorf("tried %q, want those that are not members", last)
 		}
-		tries := len(c.tries)
+		tries := len(c.attempts())
 		pass(28 * time.Second)
-		if len(c.tries) != tries {
-			t.Errorf("tried %v: who did not answer is left alone for a while", c.tries[tries:])
+		if now := c.attempts(); len(now) != tries {
+			t.Errorf("tried %v: who did not answer is left alone for a while", now[tries:])
 		}
 		pass(2 * time.Minute)
-		if len(c.tries) == tries || len(c.tries) > tries+4 {
-			t.Errorf("%d tries in two minutes more", len(c.tries)-tries)
+		if now := len(c.attempts()); now == tries || now > tries+4 {
+			t.Errorf("%d tries in two minutes more", now-tries)
 		}
-		if still.asked != asked {
+		if still.times() != asked {
 			t.Error("what never changes was asked again")
 		}
-		c.alive = nil // all lost: whoever there was is tried again
+		c.set(nil, []string{"a:1", "b:1"}) // all lost: whoever there was is tried again
 		pass(2 * time.Second)
-		if still.asked == asked || len(c.alive) == 0 {
+		if still.times() == asked || c.met() == 0 {
 			t.Error("alone, and it does not look for peers")
 		}
 	})
