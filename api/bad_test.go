@@ -307,3 +307,18 @@ func TestNoSuchRoute(t *testing.T) {
 		}
 	}
 }
+
+// A member with a text of its own is named, with what it has to be.
+func TestADecimalIsToldByItsName(t *testing.T) {
+	b := newBench(t, api.Options{})
+	for line, body := range map[string]string{
+		"PUT /v1/policies/p": `{"capacity":1,"refill_rate":"1","interval_seconds":1}`,
+		"PUT /v1/pools/p":    `{"capacity_per_second":0.0000001}`,
+	} {
+		res, answer := b.do(line, body)
+		p := problem(t, res, answer)
+		if p.Status != 400 || !strings.HasSuffix(p.Detail, " must be a number, not negative, with at most six digits after the point") {
+			t.Errorf("%s %s: %s", line, body, answer)
+		}
+	}
+}

@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/openclaw/clawd/api/wire"
+	"github.com/openclaw/clawd/ratelimit"
 )
 
 // buffers are request bodies' buffers. Large ones are not kept.
@@ -97,6 +98,21 @@ func readJSON(w http.ResponseWriter, r *http.Request, limit int64, v any, option
 	return decodeJSON(buf.Bytes(), v)
 }
 
+// readObject reads a value that must be a JSON object: null would leave it as it was.
+func readObject[T any](w http.ResponseWriter, r *http.Request) (v T, err error) {
+	var raw json.RawMessage
+	if err := readJSON(w, r, maxJSONBody, &raw, false); err != nil {
+		return v, err
+	}
+	if err := decodeJSON(raw, &v); err != nil {
+		return v, err
+	}
+	if !bytes.HasPrefix(raw, []byte("{")) {
+		return v, Invalid("body", "must be a JSON object")
+	}
+	return v, nil
+}
+
 // decodeJSON decodes one JSON value and nothing after it, refuses unknown fields, and names what is wrong.
 func decodeJSON(data []byte, v any) error {
 	if !utf8.Valid(data) {
@@ -141,6 +157,9 @@ func jsonFault(err error) error {
 	return fmt.Errorf("%w: %w (%w)", Invalid("body", "is not valid"), err, errMember)
 }
 
+// notADecimal is what is said of a number that is not a ratelimit.Decimal.
+const notADecimal = "must be a number, not negative, with at most six digits after the point"
+
 // errMember stands for what a type with a text of its own says of it: encoding/json does not tell which member that was.
 var errMember = errors.New("of a member")
 
@@ -155,7 +174,11 @@ func memberFault(data []byte, v any, err error) error {
 		if merr != nil {
 			continue
 		}
-		if merr = json.Unmarshal(alone, reflect.New(reflect.TypeOf(v).Elem()).Interface()); merr != nil {
+		merr = json.Unmarshal(alone, reflect.New(reflect.TypeOf(v).Elem()).Interface())
+		switch {
+		case errors.Is(merr, ratelimit.ErrInvalidDecimal):
+			return Invalid(name, notADecimal)
+		case merr != nil:
 			return Invalid(name, "is not valid: %s", merr)
 		}
 	}

@@ -1,9 +1,7 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"net/http"
 
 	"github.com/openclaw/clawd/api/wire"
@@ -68,8 +66,11 @@ func (p policies) put(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	policy, err := readPolicy(w, r)
+	policy, err := readObject[wire.Policy](w, r)
 	if err != nil {
+		return err
+	}
+	if err := policy.Validate(); err != nil {
 		return err
 	}
 	if policy.Name != "" && policy.Name != name {
@@ -83,21 +84,6 @@ func (p policies) put(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("ETag", etag(written.Version))
 	writeJSON(w, createdOr(http.StatusOK, written), policy)
 	return nil
-}
-
-// readPolicy reads a policy and validates it.
-func readPolicy(w http.ResponseWriter, r *http.Request) (policy wire.Policy, err error) {
-	var raw json.RawMessage
-	if err := readJSON(w, r, maxJSONBody, &raw, false); err != nil {
-		return policy, err
-	}
-	if err := decodeJSON(raw, &policy); err != nil {
-		return policy, decimalFault(raw, err, "refill_rate", "interval_seconds", "guarantee", "weight", "min_rate", "max_rate")
-	}
-	if !bytes.HasPrefix(raw, []byte("{")) { // null leaves the policy as it was
-		return policy, Invalid("body", "must be a JSON object")
-	}
-	return policy, policy.Validate()
 }
 
 // delete answers DELETE /v1/policies/{name}.

@@ -1,12 +1,9 @@
 package api
 
 import (
-	"bytes"
-	"encoding/json"
 	"net/http"
 
 	"github.com/openclaw/clawd/api/wire"
-	"github.com/openclaw/clawd/ratelimit"
 )
 
 // pools reads and writes pools.
@@ -76,8 +73,11 @@ func (p pools) put(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	pool, err := readPool(w, r)
+	pool, err := readObject[wire.Pool](w, r)
 	if err != nil {
+		return err
+	}
+	if err := pool.Validate(); err != nil {
 		return err
 	}
 	if pool.Name != "" && pool.Name != name {
@@ -93,37 +93,7 @@ func (p pools) put(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// readPool reads a pool and validates it.
-func readPool(w http.ResponseWriter, r *http.Request) (pool wire.Pool, err error) {
-	var raw json.RawMessage
-	if err := readJSON(w, r, maxJSONBody, &raw, false); err != nil {
-		return pool, err
-	}
-	if err := decodeJSON(raw, &pool); err != nil {
-		return pool, decimalFault(raw, err, "capacity_per_second", "hard_max")
-	}
-	if !bytes.HasPrefix(raw, []byte("{")) { // null leaves the pool as it was
-		return pool, Invalid("body", "must be a JSON object")
-	}
-	return pool, pool.Validate()
-}
-
 // delete answers DELETE /v1/pools/{name}.
 func (p pools) delete(w http.ResponseWriter, r *http.Request) error {
 	return remove(w, r, "name", MaxNameBytes, p.write.DeletePool)
-}
-
-// decimalFault finds the field an error of a decimal belongs to, which encoding/json does not tell.
-func decimalFault(raw []byte, err error, fields ...string) error {
-	var members map[string]json.RawMessage
-	if fieldOf(err) != "body" || json.Unmarshal(raw, &members) != nil {
-		return err
-	}
-	var d ratelimit.Decimal
-	for _, field := range fields {
-		if text := members[field]; text != nil && d.UnmarshalJSON(text) != nil {
-			return Invalid(field, "must be a number, not negative, with at most six digits after the point")
-		}
-	}
-	return err
 }

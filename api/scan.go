@@ -467,7 +467,7 @@ func (s *scanner) decimal(field string) (d ratelimit.Decimal, err error) {
 		return d, err
 	}
 	if d, err = ratelimit.ParseDecimal(string(text)); err != nil {
-		return d, Invalid(field, "must be a number, not negative, with at most six digits after the point")
+		return d, Invalid(field, notADecimal)
 	}
 	return d, nil
 }
