@@ -126,22 +126,12 @@ func (r *Replica) PutPool(now Instant, tenant string, p ratelimit.Pool, cond Con
 	if err != nil {
 		return 0, false, 0, err
 	}
-	reg, wait, err := r.writeRegister(now, poolKey(tenant, p.Name), func(have crdt.Register, found bool) (crdt.Register, error) {
-		created = !found || have.Deleted
-		return crdt.Register{Value: value}, cond.check(have, !created)
-	})
-	return reg.Version, created, wait, err
+	return r.putRegister(now, poolKey(tenant, p.Name), value, cond)
 }
 
 // DeletePool removes a pool. Agents whose policy names it have their static rate.
 func (r *Replica) DeletePool(now Instant, tenant, name string, cond Cond) (wait uint64, err error) {
-	_, wait, err = r.writeRegister(now, poolKey(tenant, name), func(have crdt.Register, found bool) (crdt.Register, error) {
-		if !found || have.Deleted {
-			return crdt.Register{}, fmt.Errorf("pool %q: %w", name, ErrNotFound)
-		}
-		return crdt.Register{Deleted: true}, cond.check(have, true)
-	})
-	return wait, err
+	return r.deleteRegister(now, poolKey(tenant, name), fmt.Sprintf("pool %q", name), cond)
 }
 
 // Pool reads one pool and its version.

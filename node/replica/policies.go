@@ -160,22 +160,12 @@ func (r *Replica) PutPolicy(now Instant, tenant string, p ratelimit.Policy, cond
 	if err != nil {
 		return 0, false, 0, err
 	}
-	reg, wait, err := r.writeRegister(now, policyKey(tenant, p.Name), func(have crdt.Register, found bool) (crdt.Register, error) {
-		created = !found || have.Deleted
-		return crdt.Register{Value: value}, cond.check(have, !created)
-	})
-	return reg.Version, created, wait, err
+	return r.putRegister(now, policyKey(tenant, p.Name), value, cond)
 }
 
 // DeletePolicy removes a policy; its agents fall back to the next that matches.
 func (r *Replica) DeletePolicy(now Instant, tenant, name string, cond Cond) (wait uint64, err error) {
-	_, wait, err = r.writeRegister(now, policyKey(tenant, name), func(have crdt.Register, found bool) (crdt.Register, error) {
-		if !found || have.Deleted {
-			return crdt.Register{}, fmt.Errorf("policy %q: %w", name, ErrNotFound)
-		}
-		return crdt.Register{Deleted: true}, cond.check(have, true)
-	})
-	return wait, err
+	return r.deleteRegister(now, policyKey(tenant, name), fmt.Sprintf("policy %q", name), cond)
 }
 
 // Policy reads one policy and its version.

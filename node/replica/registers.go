@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"fmt"
 	"sync"
 
 	"github.com/openclaw/clawd/crdt"
@@ -120,6 +121,26 @@ func (r *Replica) writeRegister(now Instant, key crdt.RegisterKey, decide func(h
 	reg.Writer, reg.Origin, reg.Gen, reg.Seq = r.self, r.run, 0, 0
 	r.stage(now, name, reg, true, true)
 	return reg, r.generation(), nil
+}
+
+// putRegister stores a value of the cluster's configuration if cond lets it.
+func (r *Replica) putRegister(now Instant, key crdt.RegisterKey, value []byte, cond Cond) (version crdt.HLC, created bool, wait uint64, err error) {
+	reg, wait, err := r.writeRegister(now, key, func(have crdt.Register, found bool) (crdt.Register, error) {
+		created = !found || have.Deleted
+		return crdt.Register{Value: value}, cond.check(have, !created)
+	})
+	return reg.Version, created, wait, err
+}
+
+// deleteRegister removes what putRegister stored. what names it in an error.
+func (r *Replica) deleteRegister(now Instant, key crdt.RegisterKey, what string, cond Cond) (wait uint64, err error) {
+	_, wait, err = r.writeRegister(now, key, func(have crdt.Register, found bool) (crdt.Register, error) {
+		if !found || have.Deleted {
+			return crdt.Register{}, fmt.Errorf("%s: %w", what, ErrNotFound)
+		}
+		return crdt.Register{Deleted: true}, cond.check(have, true)
+	})
+	return wait, err
 }
 
 // generation is the flush that will take what was staged under the merge lock.

@@ -20,22 +20,13 @@ var settingSpaces = []byte{crdt.SpaceAPIKey, crdt.SpaceTenant}
 // PutSetting stores a setting for the whole cluster. cond sees what is there;
 // the returned generation says when it is on disk.
 func (r *Replica) PutSetting(now Instant, key crdt.RegisterKey, value []byte, cond Cond) (created bool, wait uint64, err error) {
-	_, wait, err = r.writeRegister(now, key, func(have crdt.Register, found bool) (crdt.Register, error) {
-		created = !found || have.Deleted
-		return crdt.Register{Value: value}, cond.check(have, !created)
-	})
+	_, created, wait, err = r.putRegister(now, key, value, cond)
 	return created, wait, err
 }
 
 // DeleteSetting removes a setting, or returns ErrNotFound.
 func (r *Replica) DeleteSetting(now Instant, key crdt.RegisterKey) (wait uint64, err error) {
-	_, wait, err = r.writeRegister(now, key, func(have crdt.Register, found bool) (crdt.Register, error) {
-		if !found || have.Deleted {
-			return crdt.Register{}, fmt.Errorf("%q: %w", key.Name, ErrNotFound)
-		}
-		return crdt.Register{Deleted: true}, nil
-	})
-	return wait, err
+	return r.deleteRegister(now, key, fmt.Sprintf("%q", key.Name), nil)
 }
 
 // loadSettings tells Options.Setting of every setting on disk.
