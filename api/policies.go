@@ -15,23 +15,11 @@ type policies struct {
 
 // list answers GET /v1/policies.
 func (p policies) list(w http.ResponseWriter, r *http.Request) error {
-	q, err := query(r, pageParams...)
+	list, next, err := namedPage(w, r, p.read.ListPolicies, func(one *wire.Policy) string { return one.Name })
 	if err != nil {
 		return err
 	}
-	which, err := page(tenantOf(w), q, MaxNameBytes)
-	if err != nil {
-		return err
-	}
-	list, more, err := p.read.ListPolicies(r.Context(), which)
-	if err != nil {
-		return err
-	}
-	answer := wire.PolicyList{Policies: orEmpty(list)}
-	if more {
-		answer.Next = list[len(list)-1].Name
-	}
-	writeJSON(w, http.StatusOK, answer)
+	writeJSON(w, http.StatusOK, wire.PolicyList{Policies: list, Next: next})
 	return nil
 }
 

@@ -14,23 +14,11 @@ type pools struct {
 
 // list answers GET /v1/pools.
 func (p pools) list(w http.ResponseWriter, r *http.Request) error {
-	q, err := query(r, pageParams...)
+	list, next, err := namedPage(w, r, p.read.ListPools, func(one *wire.Pool) string { return one.Name })
 	if err != nil {
 		return err
 	}
-	which, err := page(tenantOf(w), q, MaxNameBytes)
-	if err != nil {
-		return err
-	}
-	list, more, err := p.read.ListPools(r.Context(), which)
-	if err != nil {
-		return err
-	}
-	answer := wire.PoolList{Pools: orEmpty(list)}
-	if more {
-		answer.Next = list[len(list)-1].Name
-	}
-	writeJSON(w, http.StatusOK, answer)
+	writeJSON(w, http.StatusOK, wire.PoolList{Pools: list, Next: next})
 	return nil
 }
 

@@ -15,23 +15,11 @@ type prices struct {
 
 // list answers GET /v1/prices.
 func (p prices) list(w http.ResponseWriter, r *http.Request) error {
-	q, err := query(r, pageParams...)
+	list, next, err := namedPage(w, r, p.read.ListPrices, func(one *wire.Price) string { return one.Model })
 	if err != nil {
 		return err
 	}
-	which, err := page(tenantOf(w), q, MaxNameBytes)
-	if err != nil {
-		return err
-	}
-	list, more, err := p.read.ListPrices(r.Context(), which)
-	if err != nil {
-		return err
-	}
-	answer := wire.PriceList{Prices: orEmpty(list)}
-	if more {
-		answer.Next = list[len(list)-1].Model
-	}
-	writeJSON(w, http.StatusOK, answer)
+	writeJSON(w, http.StatusOK, wire.PriceList{Prices: list, Next: next})
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -74,3 +75,22 @@ func page(tenant string, q url.Values, maxBytes int) (Page, error) {
 
 // pageParams are the parameters page reads.
 var pageParams = []string{"prefix", "after", "limit"}
+
+// namedPage reads for all that are listed by name: a page of them, and the after of the following page.
+func namedPage[T any](w http.ResponseWriter, r *http.Request,
+	read func(context.Context, Page) ([]T, bool, error), name func(*T) string,
+) (list []T, next string, err error) {
+	q, err := query(r, pageParams...)
+	if err != nil {
+		return nil, "", err
+	}
+	which, err := page(tenantOf(w), q, MaxNameBytes)
+	if err != nil {
+		return nil, "", err
+	}
+	list, more, err := read(r.Context(), which)
+	if more && err == nil {
+		next = name(&list[len(list)-1])
+	}
+	return orEmpty(list), next, err
+}
